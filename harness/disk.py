@@ -120,6 +120,23 @@ class File:
             ^ _size_key(self.size)
         )
 
+    @classmethod
+    def keyed(cls, buffer: bytes | bytearray, size: int, key: int) -> "File":
+        """A content whose key is known, from `sector_key` and `size_key`; nothing is hashed."""
+        file = cls(buffer, size)
+        file._key = key
+        return file
+
+
+def size_key(size: int) -> int:
+    """What the size contributes to `File.key`."""
+    return _size_key(size)
+
+
+def sector_key(index: int, data: bytes | bytearray | memoryview) -> int:
+    """What sector `index` contributes to `File.key`; `data`: its bytes, at most `SECTOR`, fewer at the file's end."""
+    return xxhash.xxh3_128_intdigest(data, seed=index)
+
 
 def _size_key(size: int) -> int:
     return xxhash.xxh3_128_intdigest(size.to_bytes(8, "little"), seed=2**63)

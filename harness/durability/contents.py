@@ -1,0 +1,298 @@
+"""Contents: which versions of one file may be found after a crash.
+
+A file's pending units are a chain of sizes and a chain of data for each sector (rule 1), so a version is: how many
+sizes survived, and for each sector that those sizes show, how much of its chain. Sectors are independent once the size is
+chosen, so versions are counted as a sum of products and listed without repetition; a version's key is put together from
+the keys of its sectors (`File.key`), its bytes only when somebody asks for them.
+"""
+
+import itertools
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from harness.disk import SECTOR, File, sector_key, size_key
+from harness.durability.units import DataUnit, SizeUnit, UnitId
+
+
+class FileHistory:
+    """The units of one file since its last durable content `base`, by chain, oldest first.
+
+    `live`: what the running system sees. `appended`: nothing but appends happened since `base`, so every clean prefix
+    of the chains is a prefix of `live` and shares its buffer.
+    """
+
+    __slots__ = ("_base_keys", "appended", "base", "live", "sectors", "sizes")
+
+    def __init__(self, base: File) -> None:
+        self.base = base
+        self.live = base
+        self.appended = True
+        self.sizes: list[SizeUnit] = []
+        self.sectors: dict[int, list[DataUnit]] = {}
+        self._base_keys: dict[int, int] = {}
+
+    def units(self) -> Iterator[DataUnit | SizeUnit]:
+        yield from self.sizes
+        for chain in self.sectors.values():
+            yield from chain
+
+    def base_sector(self, sector: int, end: int) -> bytes:
+        """The bytes of `sector` in the base below byte `end` of the file; fewer than a sector at its end."""
+        return self.base.read(sector * SECTOR, min(SECTOR, end - sector * SECTOR))
+
+    def base_key(self, sector: int) -> int:
+        key = self._base_keys.get(sector)
+        if key is None:
+            key = self._base_keys[sector] = sector_key(sector, self.base_sector(sector, self.base.size))
+        return key
+
+    def fold(self, pending: int) -> None:
+        """All sizes are durable: make them, and the durable data, the new base; keep the data that is still pending.
+
+        Bytes that a later, durable shrink discarded can never come back: they leave the pending units.
+        """
+        everything = Row(self, len(self.sizes), pending, 0, ~0)
+        durable = next(iter(everything.versions()))
+        shrinks = [size for size in self.sizes if size.shrinks]
+        sectors: dict[int, list[DataUnit]] = {}
+        for sector, chain in self.sectors.items():
+            left = [unit for unit in chain if unit.bit & pending]
+            for unit in left:
+                limit = min((one.size for one in shrinks if one.id > unit.id), default=unit.end)
+                unit.data = unit.data[: max(0, limit - unit.start)]
+            if left:
+                sectors[sector] = left
+        self.base = durable.file()
+        self._base_keys.clear()
+        self.appended = False
+        self.sizes, self.sectors = [], sectors
+
+
+class Choice(NamedTuple):
+    """One content of a sector: its key, its visible bytes, and the units of its chain that are not in it."""
+
+    key: int
+    data: bytes
+    missing: tuple[UnitId, ...]
+
+
+class Version:
+    """One content of a file: its key, the units that are not in it, and its bytes on demand."""
+
+    __slots__ = ("_choices", "_file", "_row", "key")
+
+    def __init__(self, key: int, row: "Row", choices: tuple[Choice, ...]) -> None:
+        self.key = key
+        self._row = row
+        self._choices = choices
+        self._file: File | None = None
+
+    @property
+    def missing(self) -> tuple[UnitId, ...]:
+        missing = self._row.missing
+        for choice in self._choices:
+            if choice.missing:
+                missing += choice.missing
+        return missing
+
+    def file(self) -> File:
+        if self._file is None:
+            self._file = self._row.build(self.key, self._choices)
+        return self._file
+
+
+class Row:
+    """All versions with the first `count` sizes of the chain.
+
+    `pending`: units that are not durable; `inside`, `outside`: units that must, and must not, be in the version.
+    """
+
+    __slots__ = ("_clip", "_history", "_key", "_sectors", "missing", "sides", "size")
+
+    def __init__(self, history: FileHistory, count: int, pending: int, inside: int, outside: int) -> None:
+        self._history = history
+        sizes = history.sizes
+        self.size = sizes[count - 1].size if count else history.base.size
+        if count:
+            inside |= sizes[count - 1].down
+        shrinks = [unit for unit in sizes[:count] if unit.shrinks]
+        self._clip = min((unit.size for unit in shrinks), default=history.base.size)
+        self._clip = min(self._clip, history.base.size)
+        missing = [unit.id for unit in sizes[count:]]
+        self._sectors: list[int] = []
+        self.sides: list[list[Choice]] = []
+        for sector, chain in history.sectors.items():
+            low = high = 0
+            for index, unit in enumerate(chain):
+                if not unit.bit & pending or unit.bit & inside:
+                    low = index + 1
+                elif unit.bit & outside:
+                    break
+                high = index + 1
+            if sector * SECTOR < self.size:
+                self._sectors.append(sector)
+                self.sides.append(self._choices(sector, chain, low, high, shrinks))
+            else:
+                missing += [unit.id for unit in chain[high:]]
+        self.missing = tuple(missing)
+        self._key = self._static_key()
+
+    def _choices(
+        self, sector: int, chain: list[DataUnit], low: int, high: int, shrinks: list[SizeUnit]
+    ) -> list[Choice]:
+        """The different contents of `sector` with `low` to `high` units of its chain, most units first."""
+        start = sector * SECTOR
+        visible = min(self.size - start, SECTOR)
+        found: dict[bytes, int] = {}
+        content = bytearray(SECTOR)
+        kept = self._history.base_sector(sector, self._history.base.size)
+        content[: len(kept)] = kept
+        cutting = [unit for unit in shrinks if unit.size < start + SECTOR]
+        for length in range(high + 1):
+            if length:
+                unit = chain[length - 1]
+                while cutting and cutting[0].id < unit.id:
+                    _discard(content, cutting.pop(0).size - start)
+                content[unit.start - start : unit.end - start] = unit.data
+            if length >= low:
+                shown = content
+                if cutting:
+                    shown = bytearray(content)
+                    for shrink in cutting:
+                        _discard(shown, shrink.size - start)
+                found[bytes(shown[:visible])] = length
+        missing = tuple(unit.id for unit in chain)
+        choices = [Choice(sector_key(sector, data), data, missing[length:]) for data, length in found.items()]
+        choices.sort(key=lambda choice: len(choice.missing))
+        return choices
+
+    def _static_key(self) -> int:
+        """The key of everything but the sectors that have a choice."""
+        history, clip = self._history, self._clip
+        base, size = history.base, self.size
+        key = base.key ^ size_key(base.size) ^ size_key(size)
+        changed = min(clip, size) // SECTOR if min(clip, size) < max(base.size, size) else -(-size // SECTOR)
+        chosen = set(self._sectors)
+        for sector in chosen:
+            if sector < changed:
+                key ^= history.base_key(sector)
+        for sector in range(changed, -(-base.size // SECTOR)):
+            key ^= history.base_key(sector)
+        for sector in range(changed, -(-size // SECTOR)):
+            if sector not in chosen:
+                key ^= sector_key(sector, self._static_sector(sector))
+        return key
+
+    def _static_sector(self, sector: int) -> bytes:
+        visible = min(self.size - sector * SECTOR, SECTOR)
+        kept = self._history.base_sector(sector, min(self._clip, self.size)) if sector * SECTOR < self._clip else b""
+        return kept + bytes(visible - len(kept))
+
+    def count(self) -> int:
+        total = 1
+        for side in self.sides:
+            total *= len(side)
+        return total
+
+    def versions(self) -> Iterator[Version]:
+        for choices in itertools.product(*self.sides):
+            key = self._key
+            for choice in choices:
+                key ^= choice.key
+            yield Version(key, self, choices)
+
+    def keys(self) -> Iterator[int]:
+        keys = [self._key]
+        for side in self.sides:
+            keys = [key ^ choice.key for key in keys for choice in side]
+        return iter(keys)
+
+    def holds(self, file: File) -> bool:
+        """Whether `file` has the content of one of these versions; costs what changed, however many there are."""
+        if file.size != self.size:
+            return False
+        key = self._key
+        for sector, side in zip(self._sectors, self.sides, strict=True):
+            data = file.read(sector * SECTOR, SECTOR)
+            found = next((choice.key for choice in side if choice.data == data), None)
+            if found is None:
+                return False
+            key ^= found
+        return key == file.key
+
+    def build(self, key: int, choices: tuple[Choice, ...]) -> File:
+        history, size = self._history, self.size
+        if history.appended and all(
+            choice.data == history.live.read(sector * SECTOR, len(choice.data))
+            for sector, choice in zip(self._sectors, choices, strict=True)
+        ):
+            return File.keyed(history.live.buffer, size, key)
+        buffer = bytearray(memoryview(history.base.buffer)[: min(self._clip, size)])
+        buffer += bytes(size - len(buffer))
+        for sector, choice in zip(self._sectors, choices, strict=True):
+            buffer[sector * SECTOR : sector * SECTOR + len(choice.data)] = choice.data
+        return File.keyed(buffer, size, key)
+
+
+def _discard(content: bytearray, keep: int) -> None:
+    keep = max(keep, 0)
+    content[keep:] = bytes(len(content) - keep)
+
+
+class FileVersions:
+    """All versions of one file that hold the units `inside` and none of `outside`."""
+
+    __slots__ = ("_keys", "_versions", "rows")
+
+    def __init__(self, history: FileHistory, pending: int, inside: int, outside: int) -> None:
+        low = high = 0
+        for index, unit in enumerate(history.sizes):
+            if not unit.bit & pending or unit.bit & inside:
+                low = index + 1
+            elif unit.bit & outside:
+                break
+            high = index + 1
+        self.rows = [Row(history, count, pending, inside, outside) for count in range(high, low - 1, -1)]
+        self._versions: list[Version] | None = None
+        self._keys: frozenset[int] | None = None
+
+    def at_most(self) -> int:
+        """The number of versions; too large only where two rows have one size (`distinct_sizes` is False)."""
+        return sum(row.count() for row in self.rows)
+
+    def distinct_sizes(self) -> bool:
+        return len({row.size for row in self.rows}) == len(self.rows)
+
+    def keys(self) -> frozenset[int]:
+        """The keys of all versions; list only what `at_most` says is listable."""
+        if self._keys is None:
+            self._keys = frozenset(itertools.chain.from_iterable(row.keys() for row in self.rows))
+        return self._keys
+
+    def versions(self) -> list[Version]:
+        """All versions, each content once, what survived most first; list only what `at_most` says is listable."""
+        if self._versions is None:
+            found: dict[int, Version] = {}
+            for row in self.rows:
+                for version in row.versions():
+                    found.setdefault(version.key, version)
+            self._versions = list(found.values())
+        return self._versions
+
+    def first(self) -> Version:
+        """The version in which everything that may survive did."""
+        return next(iter(self.rows[0].versions()))
+
+    def holds(self, file: File) -> bool:
+        return any(row.holds(file) for row in self.rows)
+
+
+def version_of(history: FileHistory, pending: int, survived: int) -> Version:
+    """The version in which exactly the durable units and those of `survived` are."""
+    count = 0
+    for unit in history.sizes:
+        if unit.bit & pending and not unit.bit & survived:
+            break
+        count += 1
+    row = Row(history, count, pending, survived, pending & ~survived)
+    return next(iter(row.versions()))
