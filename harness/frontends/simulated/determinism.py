@@ -1,0 +1,101 @@
+"""Randomness from the seed: os.urandom, uuid4, secrets, `random`, process ids, temporary names, directory order.
+
+While a kernel is active these depend on its seed only, in each process and under each hash seed. The module-wide
+generator of `random` is seeded anew at each activation (with its number, so that a second one goes on differently).
+Not covered: C extensions that draw their own randomness, `hash()` of strings.
+"""
+
+import random
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+import xxhash
+
+if TYPE_CHECKING:
+    from harness.frontends.simulated.kernel import Kernel
+
+_seed_global: Final = random.seed
+
+
+class Entropy:
+    """The kernel's own source of random bytes: one stream a kernel, drawn from by all of a life's calls."""
+
+    __slots__ = ("_random",)
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(xxhash.xxh3_64_intdigest(b"entropy", seed=seed % 2**64))
+
+    def bytes(self, count: int) -> "bytes":
+        return self._random.randbytes(count)
+
+
+def entropy_of(kernel: "Kernel") -> Entropy:
+    if kernel.entropy is None:
+        kernel.entropy = Entropy(kernel.seed)
+    return kernel.entropy
+
+
+def process_id(kernel: "Kernel") -> int:
+    """The process id of this life: 2 to 30,001."""
+    return 2 + xxhash.xxh3_64_intdigest(b"pid", seed=kernel.seed % 2**64) % 30_000
+
+
+def name_order(seed: int, ino: int) -> Callable[[str], int]:
+    """A sort key for the names of folder `ino`: neither sorted nor in order of creation, the same for one seed."""
+    mixed = (seed * 0x9E3779B97F4A7C15 + ino) % 2**64
+    digest = xxhash.xxh3_64_intdigest
+
+    def key(name: str) -> int:
+        return digest(name.encode("utf-8", "surrogateescape"), seed=mixed)
+
+    return key
+
+
+def _start_streams(kernel: "Kernel") -> None:
+    kernel.activations += 1
+    _seed_global(kernel.seed * 1_000_003 + kernel.activations)
+    tempfile = sys.modules.get("tempfile")
+    if tempfile is not None:
+        vars(tempfile).update(_name_sequence=_TemporaryNames(kernel), tempdir="/tmp")
+    uuid = sys.modules.get("uuid")
+    if uuid is not None:
+        vars(uuid)["_last_timestamp"] = None  # uuid1 counts up from it
+
+
+class _TemporaryNames:
+    """Candidate names for tempfile."""
+
+    __slots__ = ("_kernel",)
+
+    _LETTERS: Final = "abcdefghijklmnopqrstuvwxyz0123456789_"
+
+    def __init__(self, kernel: "Kernel") -> None:
+        self._kernel = kernel
+
+    def __iter__(self) -> "_TemporaryNames":
+        return self
+
+    def __next__(self) -> str:
+        return "".join(self._LETTERS[byte % len(self._LETTERS)] for byte in entropy_of(self._kernel).bytes(8))
+
+
+Restore = tuple[object, object]
+
+
+def begin(kernel: "Kernel") -> Restore:
+    """Seed everything for `kernel`; returns what `end` puts back."""
+    tempfile = sys.modules.get("tempfile")
+    before = (None, None) if tempfile is None else (vars(tempfile)["_name_sequence"], vars(tempfile)["tempdir"])
+    _start_streams(kernel)
+    return before
+
+
+def end(before: Restore, kernel: "Kernel | None") -> None:
+    """Put back what `begin` changed; `kernel` is the one that is active again, if any."""
+    tempfile = sys.modules.get("tempfile")
+    if tempfile is not None:
+        vars(tempfile).update(zip(("_name_sequence", "tempdir"), before, strict=True))
+    if kernel is not None:
+        kernel.activations += 1
+        _seed_global(kernel.seed * 1_000_003 + kernel.activations)
