@@ -1,0 +1,38 @@
+"""Records as JSON-able dicts for readers: all copies, nothing of the inside."""
+
+import copy
+from typing import Any
+
+import msgspec
+
+from scenarios.voice_call.manager.lifecycle import is_live
+from scenarios.voice_call.manager.records import CallRecord
+
+
+def call_view(record: CallRecord) -> dict[str, Any]:
+    """One call for a reader."""
+    return {
+        "callId": record.call_id,
+        "providerCallId": record.provider_call_id,
+        "aliases": list(record.aliases),
+        "provider": record.provider,
+        "direction": record.direction,
+        "state": record.state,
+        "live": is_live(record),
+        "from": record.from_,
+        "to": record.to,
+        "sessionKey": record.session_key,
+        "clientKey": record.client_key,
+        "startedAt": record.started_at,
+        "answeredAt": record.answered_at,
+        "endedAt": record.ended_at,
+        "endReason": record.end_reason,
+        "ending": record.ending,
+        "transcript": [msgspec.to_builtins(line) for line in record.transcript],
+        "processedEventIds": list(record.processed_event_ids),
+        "metadata": copy.deepcopy(record.metadata),
+        "deadlines": dict(record.deadlines),
+        "greeting": record.greeting,
+        "turn": None if record.turn is None else msgspec.to_builtins(record.turn),
+        "dial": record.dial,
+    }

@@ -1,0 +1,68 @@
+"""Settings of the call manager, and the log it writes its rare events to. All durations are milliseconds."""
+
+from typing import Literal, Protocol
+
+import msgspec
+
+InboundPolicy = Literal["disabled", "open", "allowlist", "pairing"]
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operator may choose. Defaults follow catalogue sections 8.5 to 8.8.
+
+    `redelivery_horizon_ms` is how long a provider may redeliver an event after its first delivery; ended
+    calls, and with them their event ids, are kept at least that long. 72 hours is the longest documented
+    horizon of the catalogue's section 6.
+    """
+
+    store_dir: str
+    from_number: str | None = "+15550000000"
+    inbound_policy: InboundPolicy = "disabled"
+    allow_from: tuple[str, ...] = ()
+    inbound_greeting: str = "Hello! How can I help you today?"
+    max_concurrent_calls: int = 1
+    max_dials_per_destination: int = 60
+    dial_window_ms: int = 3_600_000
+    max_duration_ms: int = 300_000
+    unanswered_ms: int = 120_000
+    transcript_wait_ms: int = 180_000
+    notify_hang_up_delay_ms: int = 3_000
+    ring_timeout_ms: int = 30_000
+    poll_interval_ms: int = 30_000
+    provider_timeout_ms: int = 10_000
+    retry_base_ms: int = 1_000
+    retry_max_ms: int = 60_000
+    repeat_greeting_after_crash: bool = False
+    webhook_path: str = "/voice/webhook"
+    body_limit: int = 65_536
+    body_timeout_ms: int = 5_000
+    drain_ms: int = 5_000
+    compact_after_lines: int = 1_000
+    redelivery_horizon_ms: int = 72 * 3_600_000
+    max_event_ids_per_call: int = 500
+
+
+class EventLog(Protocol):
+    """Where rare events are told: stable kebab-case names with fields, never bodies of calls."""
+
+    def info(self, event: str, **fields: object) -> None:
+        """Something rare and fine."""
+
+    def warning(self, event: str, **fields: object) -> None:
+        """Something rare that somebody may want to know."""
+
+    def error(self, event: str, **fields: object) -> None:
+        """Something that did not work."""
+
+
+class SilentLog:
+    """Tells nobody: for a caller who has no use for the events."""
+
+    def info(self, event: str, **fields: object) -> None:
+        """Drop it."""
+
+    def warning(self, event: str, **fields: object) -> None:
+        """Drop it."""
+
+    def error(self, event: str, **fields: object) -> None:
+        """Drop it."""

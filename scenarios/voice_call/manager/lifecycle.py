@@ -1,0 +1,161 @@
+"""What happens to a record in its life: pure functions from one record to the next (catalogue 8.2 to 8.6).
+
+A terminal record is written once: state, reason, end time and identity stay. Deadlines are absolute instants
+on the record; there is exactly one that ends the call, and none of these functions moves it later once the
+call was answered.
+"""
+
+from msgspec.structs import replace
+
+from scenarios.voice_call.manager.records import CallRecord, TranscriptLine, Turn
+from scenarios.voice_call.manager.states import advance, end_reason, is_terminal
+
+UNANSWERED = "unanswered"
+MAX_DURATION = "max-duration"
+NOTIFY_HANG_UP = "notify-hang-up"
+TRANSCRIPT = "transcript"
+
+_GENERIC_REASONS = ("completed", "hangup-bot")
+
+
+def is_live(record: CallRecord) -> bool:
+    """Whether this is a call, and not over."""
+    return record.standing == "call" and not is_terminal(record.state)
+
+
+def owed(record: CallRecord) -> str | None:
+    """What the provider is still owed: `reconcile-dial`, `hang-up` or nothing."""
+    if record.provider_call_id is None:
+        return "reconcile-dial" if record.dial in ("intended", "unknown") else None
+    return "hang-up" if record.hang_up_owed else None
+
+
+def move(record: CallRecord, state: str) -> CallRecord:
+    """The record in another live state, where the rules allow it."""
+    return replace(record, state=advance(record.state, state))
+
+
+def converse(record: CallRecord, at: int, max_duration_ms: int) -> CallRecord:
+    """The cap of an answered call.
+
+    Derived once from the first proof of an answer, only ever moved earlier.
+    """
+    deadline = at + max_duration_ms
+    if MAX_DURATION in record.deadlines:
+        deadline = min(deadline, record.deadlines[MAX_DURATION])
+    others = {kind: due for kind, due in record.deadlines.items() if kind != UNANSWERED}
+    return replace(record, deadlines=others | {MAX_DURATION: deadline})
+
+
+def without_deadline(record: CallRecord, kind: str) -> CallRecord:
+    """The record without one deadline."""
+    return replace(record, deadlines={k: due for k, due in record.deadlines.items() if k != kind})
+
+
+def with_deadline(record: CallRecord, kind: str, due: int) -> CallRecord:
+    """The record with a deadline; an earlier one of this kind stays."""
+    return replace(record, deadlines=record.deadlines | {kind: min(due, record.deadlines.get(kind, due))})
+
+
+def said(record: CallRecord, speaker: str, text: str, at: int) -> CallRecord:
+    """The record with one more line of transcript."""
+    return replace(record, transcript=(*record.transcript, TranscriptLine(at, speaker, text)))
+
+
+def close_turn(record: CallRecord, phase: str) -> CallRecord:
+    """The record with its open turn, if any, closed in this phase."""
+    if record.turn is None or not record.turn.open:
+        return record
+    return without_deadline(replace(record, turn=replace(record.turn, phase=phase)), TRANSCRIPT)
+
+
+def answer_turn(record: CallRecord, token: str | None, text: str, at: int) -> CallRecord:
+    """The record with its open turn answered, if the token is that turn's; else unchanged."""
+    turn = record.turn
+    if turn is None or not turn.open or token != turn.token:
+        return record
+    listening_at = turn.listening_at if turn.listening_at is not None else at
+    metrics = {
+        "turnCount": int(record.metadata.get("turnCount", 0)) + 1,
+        "lastTurnLatencyMs": max(0, at - turn.asked_at),
+        "lastTurnListenWaitMs": max(0, at - listening_at),
+        "lastTurnCompletedAt": at,
+    }
+    answered = close_turn(record, "answered")
+    assert isinstance(answered.turn, Turn)
+    return replace(answered, turn=replace(answered.turn, answer=text), metadata=record.metadata | metrics)
+
+
+def finish(record: CallRecord, reason: str | None, at: int) -> CallRecord:
+    """The record ended: once, with one reason.
+
+    An intent of ours decides where the provider's reason says nothing more.
+    """
+    if is_terminal(record.state):
+        return record
+    known = end_reason(reason)
+    if record.ending is not None and known in _GENERIC_REASONS:
+        known = end_reason(record.ending)
+    record = close_turn(record, "ended")
+    return replace(
+        record,
+        state=known,
+        end_reason=known,
+        ended_at=at,
+        deadlines={},
+        playing=None,
+        greeting="skipped" if record.greeting == "queued" else record.greeting,
+    )
+
+
+def owe_hang_up(record: CallRecord, now: int) -> CallRecord:
+    """The record with a hang-up owed to the provider until its end is confirmed."""
+    if record.hang_up_owed:
+        return record
+    return replace(record, hang_up_owed=True, owed_since=now)
+
+
+def confirm_gone(record: CallRecord, reason: str | None, at: int) -> CallRecord:
+    """The provider's side is over: the call ends, and nothing is owed any more."""
+    return replace(finish(record, reason, at), hang_up_owed=False, owed_since=None)
+
+
+def begin_ending(record: CallRecord, reason: str, now: int) -> CallRecord:
+    """The intent to end: written before the hang-up; the first reason stays."""
+    record = replace(record, ending=record.ending or end_reason(reason, default="hangup-bot"))
+    return owe_hang_up(without_deadline(record, NOTIFY_HANG_UP), now)
+
+
+def expire(record: CallRecord, now: int) -> CallRecord:
+    """The time is up: the call is over here, and the provider is owed a hang-up if it may be alive there."""
+    expired = finish(replace(record, ending="timeout"), "timeout", now)
+    return owe_hang_up(expired, now)
+
+
+def fail_unconnected(record: CallRecord, now: int) -> CallRecord:
+    """End a call that has no provider id: over here; if it turns up at the provider, it is hung up there."""
+    return owe_hang_up(finish(record, "failed", now), now)
+
+
+def forget_event_ids(record: CallRecord, keep: int) -> CallRecord:
+    """The record with at most `keep` event ids.
+
+    Events older than the forgotten ones count as replays from then on.
+    """
+    excess = len(record.processed_event_ids) - keep
+    if excess <= 0:
+        return record
+    return replace(
+        record,
+        processed_event_ids=record.processed_event_ids[excess:],
+        processed_event_times=record.processed_event_times[excess:],
+        stale_before=max(record.stale_before, *record.processed_event_times[:excess]),
+    )
+
+
+def with_a_deadline(record: CallRecord, max_duration_ms: int, now: int) -> CallRecord:
+    """A live record that lost its deadline (damage, another writer) gets the one it would have had."""
+    if not is_live(record) or MAX_DURATION in record.deadlines or UNANSWERED in record.deadlines:
+        return record
+    start = record.answered_at or record.started_at or now
+    return with_deadline(record, MAX_DURATION, start + max_duration_ms)

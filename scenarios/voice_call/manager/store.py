@@ -1,0 +1,349 @@
+"""The only file that touches the disk: an append-only log with one writer.
+
+A record is durable when `append` returns: one write, then fsync. A failed write is cut back at once. Where
+that fails, or an fsync fails, nobody knows what is on the disk: the writer is poisoned and refuses until
+`reopen` has read the file again and written what it says into a *new* inode, because pages whose fsync failed
+may be marked clean and never be written, while every later fsync reports success (Rebello et al., "Can
+Applications Recover from fsync Failures?", ATC'20, section 3). For the same reason `open` writes the last
+line once more before its fsync: the process before this one may have died between a failed fsync and anything
+it could do about it.
+
+Not modelled: several logs, rotation by others, disks that lie about fsync.
+"""
+
+import contextlib
+import fcntl
+import os
+
+from scenarios.voice_call.manager.config import EventLog
+from scenarios.voice_call.manager.log_reading import LoadedLog, read_log
+from scenarios.voice_call.manager.records import CallRecord, delta, encode_line
+
+LOG_NAME = "calls.jsonl"
+TEMPORARY_NAME = "calls.jsonl.tmp"
+LOCK_NAME = "calls.lock"
+_READ_SIZE = 1 << 20
+
+
+class StoreUnavailable(Exception):
+    """The store could not make a record durable, or cannot be read: nothing may be acknowledged."""
+
+
+class StoreLocked(StoreUnavailable):
+    """Another process owns the store."""
+
+
+class Store:
+    """The log of one directory. `open` before anything else; `close` gives the lock back."""
+
+    def __init__(self, directory: str, *, log: EventLog, compact_after_lines: int = 1_000) -> None:
+        self.directory = os.path.abspath(directory)
+        self.path = os.path.join(self.directory, LOG_NAME)
+        self.temporary = os.path.join(self.directory, TEMPORARY_NAME)
+        self.poisoned: str | None = None
+        self._log = log
+        self._compact_after = compact_after_lines
+        self._compact_at = compact_after_lines
+        self._lock = -1
+        self._fd = -1
+        self._offset = 0
+        self._lines = 0
+        self._seq = 0
+        self._gen = 0
+        self._kept: list[bytes] = []
+
+    @property
+    def generation(self) -> int:
+        """The generation of this writer, in each of its lines."""
+        return self._gen
+
+    # --- opening -------------------------------------------------------------------------------------------------
+
+    def open(self) -> LoadedLog:
+        """Lock, read, repair; what the log says is durable when this returns.
+
+        Raises StoreUnavailable or StoreLocked.
+        """
+        try:
+            self.make_directory(self.directory)
+            self._lock = self.take_lock(os.path.join(self.directory, LOCK_NAME))
+            self.remove_leftovers()
+            loaded = self._open_log()
+        except OSError as error:
+            self.close()
+            raise StoreUnavailable(f"cannot open {self.path}: {error}; nothing was changed in it") from error
+        except BaseException:
+            self.close()
+            raise
+        self._gen = loaded.last_gen + 1
+        return loaded
+
+    def make_directory(self, path: str) -> None:
+        """Make each missing level; each new entry is synced."""
+        try:
+            os.mkdir(path, 0o700)
+        except FileExistsError:
+            return
+        except FileNotFoundError:
+            self.make_directory(os.path.dirname(path))
+            os.mkdir(path, 0o700)
+        self.sync_directory(os.path.dirname(path))
+
+    def take_lock(self, path: str) -> int:
+        """An exclusive lock for life.
+
+        The kernel frees it with the process, so there is no stale owner to guess about.
+        """
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = os.read(fd, 64).decode("ascii", "replace").strip() or "an unnamed process"
+            os.close(fd)
+            raise StoreLocked(f"{self.directory} belongs to {owner}; stop it first, or use another --store") from None
+        except BaseException:
+            os.close(fd)
+            raise
+        with contextlib.suppress(OSError):
+            os.write(fd, f"pid {os.getpid():<20}\n".encode("ascii"))
+        return fd
+
+    def remove_leftovers(self) -> None:
+        """Remove what a compaction left behind, unread: it never became the log."""
+        try:
+            os.unlink(self.temporary)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            self._log.warning("leftover-stuck", path=self.temporary, why=str(error))
+            return
+        self._log.info("leftover-removed", path=self.temporary)
+
+    def _open_log(self) -> LoadedLog:
+        flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
+        try:
+            self._fd = os.open(self.path, flags)
+        except FileNotFoundError:
+            # Absent is not unreadable: only this one error means that there is nothing yet.
+            self._fd = os.open(self.path, flags | os.O_CREAT | os.O_EXCL, 0o600)
+        data = self.read_all(self._fd)
+        loaded = read_log(data, self._log, self.reload_ids)
+        self._adopt(loaded)
+        self.repair_tail(loaded, data)
+        self.sync_content()
+        if not data:
+            # Whoever made these directories may have died before syncing them; once a line is in the log they were.
+            self.sync_ancestors()
+        self.sync_directory(self.directory)
+        return loaded
+
+    def read_all(self, fd: int) -> bytes:
+        """The whole file; an error is an error, never an empty log."""
+        parts = []
+        while part := os.read(fd, _READ_SIZE):
+            parts.append(part)
+        return b"".join(parts)
+
+    def reload_ids(self, record: CallRecord) -> CallRecord:
+        """The record with the event ids a restart remembers: all of them, those of ended calls too."""
+        return record
+
+    def repair_tail(self, loaded: LoadedLog, data: bytes) -> None:
+        """Cut an unfinished last line, finish a whole one, and write the last line anew (see above)."""
+        if loaded.good_end < len(data):
+            os.ftruncate(self._fd, loaded.good_end)
+        last = data[loaded.last_line_at : loaded.good_end]
+        if not last:
+            return
+        if loaded.newline_missing:
+            last += b"\n"
+        fd = os.open(self.path, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.lseek(fd, loaded.last_line_at, os.SEEK_SET)
+            self.write_fully(fd, last)
+        finally:
+            os.close(fd)
+
+    def _adopt(self, loaded: LoadedLog) -> None:
+        self._seq = loaded.last_seq
+        self._kept = loaded.kept_lines
+        self._lines = loaded.lines
+        self._offset = loaded.good_end + (1 if loaded.newline_missing else 0)
+
+    # --- writing -------------------------------------------------------------------------------------------------
+
+    def append(self, before: CallRecord | None, after: CallRecord, kind: str) -> None:
+        """Make the change from `before` to `after` durable.
+
+        Raises StoreUnavailable; then it is not in the log.
+        """
+        if self._fd < 0:
+            raise StoreUnavailable(f"{self.path} is closed; this writer's time is over")
+        if self.poisoned is not None:
+            raise StoreUnavailable(f"{self.path} refuses: {self.poisoned}; it must be reopened first")
+        line = encode_line(seq=self._seq + 1, gen=self._gen, call=after.call_id, kind=kind, body=delta(before, after))
+        self.append_line(line)
+        self._seq += 1
+        self._lines += 1
+        self._offset += len(line)
+
+    def append_line(self, line: bytes) -> None:
+        """One line: written, then synced, or cut back and told."""
+        try:
+            self.write_fully(self._fd, line)
+        except OSError as error:
+            self.cut_back(error)
+            raise StoreUnavailable(f"{self.path}: the record was not written: {error}") from error
+        try:
+            self.sync_content()
+        except OSError as error:
+            self.cut_back(error)
+            self.poison(f"fsync failed: {error}")
+            raise StoreUnavailable(f"{self.path}: fsync failed, nobody knows what is on the disk: {error}") from error
+
+    def write_fully(self, fd: int, data: bytes) -> None:
+        """All bytes, unbuffered; a short count is not an error to the kernel, and not success to us."""
+        written = os.write(fd, data)
+        while written < len(data):
+            more = os.write(fd, data[written:])
+            if more == 0:
+                raise OSError(5, "the file takes no more bytes")
+            written += more
+
+    def sync_content(self) -> None:
+        """What was written to the log is on the disk."""
+        os.fsync(self._fd)
+
+    def cut_back(self, error: OSError) -> None:
+        """Take the remains of a failed append away, so that the next record does not stand on the same line.
+
+        Ake the remains of a failed append away, so that the next record does not stand on the same line.
+        """
+        try:
+            os.ftruncate(self._fd, self._offset)
+            self.sync_content()
+        except OSError as second:
+            self.poison(f"a failed append could not be cut back: {second}")
+        else:
+            self._log.warning("append-cut-back", offset=self._offset, why=str(error))
+
+    def poison(self, why: str) -> None:
+        """From here on everything is refused until `reopen`."""
+        self.poisoned = why
+        self._log.error("writer-poisoned", path=self.path, why=why)
+
+    def reopen(self) -> LoadedLog:
+        """Read the file again and continue from what it says, in a new inode.
+
+        Raises StoreUnavailable, still poisoned.
+        """
+        if self._lock < 0:
+            raise StoreUnavailable(f"{self.path} is closed; this writer's time is over")
+        try:
+            fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                data = self.read_all(fd)
+            finally:
+                os.close(fd)
+            loaded = read_log(data, self._log, self.reload_ids)
+            content = data[: loaded.good_end] + (b"\n" if loaded.newline_missing else b"")
+            self._replace(content)
+        except OSError as error:
+            raise StoreUnavailable(f"cannot reopen {self.path}: {error}; it stays closed for writing") from error
+        self._adopt(loaded)
+        self._gen = max(self._gen, loaded.last_gen)
+        self.poisoned = None
+        self._log.info("writer-reopened", path=self.path, lines=self._lines)
+        return loaded
+
+    # --- compaction ----------------------------------------------------------------------------------------------
+
+    def wants_compaction(self) -> bool:
+        """Whether the log has grown enough since the last attempt."""
+        return self._lines >= self._compact_at and self.poisoned is None and self._fd >= 0
+
+    def compact(self, records: list[CallRecord]) -> bool:
+        """Replace the log by one line per record, and the lines kept as they are.
+
+        False: the old log stays in use.
+        """
+        try:
+            self._replace(self._snapshot(records))
+        except OSError as error:
+            self._compact_at = self._lines + self._compact_after
+            with contextlib.suppress(OSError):
+                os.unlink(self.temporary)
+            self._log.warning("compaction-failed", why=str(error), poisoned=self.poisoned)
+            return False
+        before, self._lines = self._lines, len(records) + len(self._kept)
+        self._compact_at = self._lines + self._compact_after
+        self._log.info("compaction-done", lines_before=before, lines=self._lines)
+        return True
+
+    def _snapshot(self, records: list[CallRecord]) -> bytes:
+        lines = [kept + b"\n" for kept in self._kept]
+        for record in records:
+            body = delta(None, record) | {"covers": self._seq}
+            lines.append(
+                encode_line(
+                    seq=self._seq,
+                    gen=self._gen,
+                    call=record.call_id,
+                    kind="snapshot",
+                    body=body,
+                    envelope=record.envelope,
+                )
+            )
+        return b"".join(lines)
+
+    def _replace(self, content: bytes) -> None:
+        """Write, sync, rename, sync the directory; only then go on with the new file."""
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+        fd = os.open(self.temporary, flags, 0o600)
+        try:
+            self.write_fully(fd, content)
+            os.fsync(fd)
+            os.rename(self.temporary, self.path)
+        except BaseException:
+            os.close(fd)
+            raise
+        old, self._fd, self._offset = self._fd, fd, len(content)
+        try:
+            self.sync_directory(self.directory)
+        except OSError as error:
+            # The old name may come back after a power cut, without what would be appended from here on.
+            self.poison(f"the directory could not be synced after the rename: {error}")
+            raise
+        finally:
+            if old >= 0:
+                os.close(old)
+
+    # --- directories and the end ---------------------------------------------------------------------------------
+
+    def sync_directory(self, path: str) -> None:
+        """The entries of a directory are on the disk."""
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+
+    def sync_ancestors(self) -> None:
+        """Every level above the store; one that may not be opened cannot have been made by this program."""
+        level = os.path.dirname(self.directory)
+        while True:
+            with contextlib.suppress(PermissionError):
+                self.sync_directory(level)
+            above = os.path.dirname(level)
+            if above == level:
+                return
+            level = above
+
+    def close(self) -> None:
+        """Give up the log and the lock; everything appended is already synced. A second call does nothing."""
+        log, self._fd = self._fd, -1
+        lock, self._lock = self._lock, -1
+        for fd in (log, lock):
+            if fd >= 0:
+                with contextlib.suppress(OSError):
+                    os.close(fd)

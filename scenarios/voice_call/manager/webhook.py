@@ -1,0 +1,200 @@
+"""The web face: one ASGI application with one path (catalogue 8.8).
+
+An answer of 200 leaves only when every event of the request is durable; otherwise 503, so that the provider
+delivers again. Between deciding about an event and its durable record there is no await, so no second
+delivery can overtake the first; where a part replaces `apply_one` by something that awaits, the requests of
+one call still queue. Bodies are never logged.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from scenarios.voice_call.manager.config import Config, EventLog
+from scenarios.voice_call.manager.events import Absorbed, CallEvent, EventRules, RetryLater
+from scenarios.voice_call.manager.journal import Journal
+from scenarios.voice_call.manager.provider_client import ProviderClient, ProviderRequest
+from scenarios.voice_call.manager.store import StoreUnavailable
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+_TEXT = (b"content-type", b"text/plain; charset=utf-8")
+_RETRY_AFTER = (b"retry-after", b"1")
+_REASONS = {
+    400: b"Bad Request",
+    401: b"Unauthorized",
+    404: b"Not Found",
+    405: b"Method Not Allowed",
+    408: b"Request Timeout",
+    413: b"Content Too Large",
+    500: b"Internal Server Error",
+    503: b"Service Unavailable",
+    200: b"OK",
+}
+
+
+class Refused(Exception):
+    """A request that gets this status and nothing else."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(str(status))
+        self.status = status
+
+
+class Webhook:
+    """The ASGI application. `start` and `stop` are those of the manager, for servers that speak lifespan."""
+
+    def __init__(
+        self,
+        config: Config,
+        client: ProviderClient,
+        rules: EventRules,
+        journal: Journal,
+        ready: Callable[[], bool],
+        *,
+        log: EventLog,
+        start: Callable[[], Awaitable[None]],
+        stop: Callable[[], Awaitable[None]],
+    ) -> None:
+        self.config = config
+        self.client = client
+        self.rules = rules
+        self.journal = journal
+        self.log = log
+        self.in_flight = 0
+        self._ready = ready
+        self._start = start
+        self._stop = stop
+        self._path = config.webhook_path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or the server's life."""
+        if scope["type"] == "lifespan":
+            await self.lifespan(receive, send)
+            return
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        self.in_flight += 1
+        try:
+            try:
+                status = await self.handle(scope, receive)
+            except Refused as refused:
+                status = refused.status
+            except Exception as error:
+                self.log.error("request-failed", why=f"{type(error).__name__}: {error}")
+                status = 500
+            await self.respond(send, status)
+        finally:
+            self.in_flight -= 1
+
+    async def respond(self, send: Send, status: int) -> None:
+        """The answer: the same for every delivery of the same thing."""
+        body = _REASONS[status]
+        headers = [_TEXT, (b"content-length", str(len(body)).encode("ascii"))]
+        if status == 503:
+            headers.append(_RETRY_AFTER)
+        if status == 405:
+            headers.append((b"allow", b"POST"))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async def handle(self, scope: Scope, receive: Receive) -> int:
+        """The status of a request. Raises Refused."""
+        if not self.path_matches(scope):
+            return 404
+        if scope["method"] != "POST":
+            return 405
+        if not self._ready():
+            self.log.info("refused-not-ready")
+            return 503
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        body = await self.read_body(headers, receive)
+        request = ProviderRequest(scope["method"], scope["path"], headers, body)
+        if not self.client.verify(request):
+            self.log.warning("signature-refused")
+            return 401
+        try:
+            events = [self.rules.read_event(raw) for raw in self.client.parse(request)]
+        except ValueError as error:
+            self.log.warning("body-refused", why=type(error).__name__)
+            return 400
+        if not self._ready():
+            return 503
+        return await self.apply_all(events)
+
+    def path_matches(self, scope: Scope) -> bool:
+        """Exactly the path, or the path with one slash at its end; as it came, before decoding."""
+        raw = scope.get("raw_path")
+        path = scope["path"] if raw is None else raw.decode("latin-1")
+        return bool(path == self._path or path == self._path + "/")
+
+    async def read_body(self, headers: dict[str, str], receive: Receive) -> bytes:
+        """The body, bounded in size and time. Raises Refused 413 or 408."""
+        length = headers.get("content-length", "0")
+        if not length.isdecimal() or int(length) > self.config.body_limit:
+            raise Refused(413)
+        parts: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(self.config.body_timeout_ms / 1000):
+                while True:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise Refused(408)
+                    parts.append(message.get("body", b""))
+                    size += len(parts[-1])
+                    if size > self.config.body_limit:
+                        raise Refused(413)
+                    if not message.get("more_body", False):
+                        return b"".join(parts)
+        except TimeoutError:
+            raise Refused(408) from None
+
+    async def apply_all(self, events: list[CallEvent]) -> int:
+        """Apply in order; after a failure the later events of the same call wait for the next delivery."""
+        failed: dict[str, None] = {}
+        for event in events:
+            identity = self.identity(event)
+            if identity in failed:
+                continue
+            try:
+                await self.apply_one(event)
+            except (StoreUnavailable, RetryLater) as error:
+                self.log.warning("event-refused", id=event.id, type=event.type, why=type(error).__name__)
+                failed[identity] = None
+            except Exception as error:
+                self.log.error("event-failed", id=event.id, type=event.type, why=f"{type(error).__name__}: {error}")
+                failed[identity] = None
+        return 503 if failed else 200
+
+    def identity(self, event: CallEvent) -> str:
+        """What tells the events of one call from another's within a request."""
+        known = self.rules.find(event)
+        return known.call_id if known is not None else str(event.provider_call_id or event.call_id or event.client_key)
+
+    async def apply_one(self, event: CallEvent) -> None:
+        """Claim and apply one event, durably. Raises StoreUnavailable or RetryLater."""
+        self.journal.ensure_writable()
+        decision = self.rules.admit(event, self.journal.now())
+        if not isinstance(decision, Absorbed):
+            self.journal.commit(decision.before, decision.after, decision.kind)
+
+    async def lifespan(self, receive: Receive, send: Send) -> None:
+        """A server starts the manager before it binds its socket, and stops it after the last request."""
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                try:
+                    await self._start()
+                except Exception as error:
+                    await send({"type": "lifespan.startup.failed", "message": str(error)})
+                    return
+                await send({"type": "lifespan.startup.complete"})
+            elif message["type"] == "lifespan.shutdown":
+                await self._stop()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
