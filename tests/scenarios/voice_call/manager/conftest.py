@@ -239,3 +239,8 @@ class World:
 @pytest.fixture
 def world(tmp_path: Any) -> World:
     return World(str(tmp_path / "state" / "store"))
+
+
+@pytest.fixture
+def log() -> Lines:
+    return Lines()
