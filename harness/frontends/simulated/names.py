@@ -34,6 +34,8 @@ def open_file(kernel: "Kernel", path: str, flags: int, mode: int, start: int | N
         raise os_error(errno.EOPNOTSUPP, path)
     descriptors.demand_room(kernel)
     creates = flags & os.O_CREAT
+    if creates and flags & os.O_DIRECTORY:
+        raise os_error(errno.EINVAL, path)  # Linux 6.4 and later
     follow = not (flags & os.O_NOFOLLOW or (creates and flags & os.O_EXCL))
     parent, name, ino = kernel.find(path, follow, start)
     if ino is None:
@@ -41,8 +43,6 @@ def open_file(kernel: "Kernel", path: str, flags: int, mode: int, start: int | N
             raise os_error(errno.ENOENT, path)
         if path.endswith("/"):
             raise os_error(errno.EISDIR, path)
-        if flags & os.O_DIRECTORY:
-            raise os_error(errno.EINVAL, path)
         demand_living(kernel, parent, path)
         ino = kernel.new_ino(parent)
         kernel.record_name(Create(ino, parent, name))
@@ -75,7 +75,7 @@ def demand_living(kernel: "Kernel", folder: int, path: str) -> None:
 
 def _vacant(kernel: "Kernel", path: str, start: int | None) -> Place:
     """The place of a name to be made; EEXIST where it is taken."""
-    place = kernel.locate(path, False, start)
+    place = kernel.locate(path.rstrip("/") or path, False, start)
     if place[2] is not None:
         raise os_error(errno.EEXIST, path)
     demand_living(kernel, place[0], path)
@@ -108,14 +108,13 @@ def link(kernel: "Kernel", source: Place, path: str, start: int | None = None) -
     kernel.check("link", path)
     ino = source[2]
     assert ino is not None
-    if isinstance(kernel.nodes[ino], Folder):
-        kernel.locate(path, False, start)
-        raise os_error(errno.EPERM, path)
     parent, name, _ = _vacant(kernel, path, start)
     if path.endswith("/"):
         raise os_error(errno.ENOENT, path)
     if (parent >= VOLATILE) != (ino >= VOLATILE):
         raise os_error(errno.EXDEV, path)
+    if isinstance(kernel.nodes[ino], Folder):
+        raise os_error(errno.EPERM, path)
     kernel.record_name(Link(ino, parent, name))
     kernel.count_link(ino, 1)
 
@@ -159,8 +158,7 @@ def rename(
 ) -> None:
     """renameat2(2); `flags` is 0, RENAME_NOREPLACE or RENAME_EXCHANGE."""
     kernel.check("rename", old)
-    parent, name, ino = kernel.locate(old.rstrip("/") or old, False, start)
-    new_parent, new_name, replaced = kernel.locate(new.rstrip("/") or new, False, new_start)
+    (parent, name, ino), (new_parent, new_name, replaced) = _both_places(kernel, old, new, start, new_start)
     if name in (".", "..") or new_name in (".", ".."):
         raise os_error(errno.EBUSY, old, new)
     if ino is None:
@@ -198,6 +196,25 @@ def rename(
     kernel.record_name(Rename(ino, parent, name, new_parent, new_name, replaced, exchanged))
     if replaced is not None and not exchanged:
         kernel.count_link(replaced, -1)
+
+
+def _both_places(kernel: "Kernel", old: str, new: str, start: int | None, new_start: int | None) -> tuple[Place, Place]:
+    """Where both names of a rename lead. Both folders are looked up before either last name is (ENAMETOOLONG)."""
+    places: list[Place] = []
+    late: list[OSError] = []
+    for path, base in ((old, start), (new, new_start)):
+        try:
+            places.append(kernel.locate(path.rstrip("/") or path, False, base))
+        except OSError as error:
+            error = os_error(error.errno or 0, old, new)
+            if error.errno != errno.ENAMETOOLONG:
+                raise error from None
+            late.append(error)
+            places.append((ROOT, "", None))
+    missing = places[0][2] is None and places[0][1] not in ("", ".", "..")
+    if late:
+        raise os_error(errno.ENOENT, old, new) if missing else late[0]
+    return places[0], places[1]
 
 
 def _is_within(kernel: "Kernel", folder: int, above: int) -> bool:

@@ -25,11 +25,20 @@ _real_fsync: Final = os.fsync
 _real_fdatasync: Final = os.fdatasync
 
 
-def _simulated(kernel: "Kernel", fd: Any, call: str) -> OpenFile:
+def _simulated(kernel: "Kernel", fd: int, call: str) -> OpenFile:
+    if 0 <= fd < FIRST_DESCRIPTOR:
+        raise kernel.escape(f"os.{call} of the real descriptor {fd}", "mounted")
+    return lookup(kernel, fd)
+
+
+def _checked(fd: Any) -> int:
+    """A descriptor from a number or a file, as the calls that take both do it."""
     number = fd if isinstance(fd, int) else fd.fileno()
-    if 0 <= number < FIRST_DESCRIPTOR:
-        raise kernel.escape(f"os.{call} of the real descriptor {number}", "mounted")
-    return lookup(kernel, number)
+    if not isinstance(number, int):
+        raise TypeError("fileno() returned a non-integer")
+    if number < 0:
+        raise ValueError(f"file descriptor cannot be a negative integer ({number})")
+    return number
 
 
 def fsync(fd: Any) -> None:
@@ -39,7 +48,7 @@ def fsync(fd: Any) -> None:
         return
     open_file = kernel.descriptors.get(fd)
     if open_file is None:
-        open_file = _simulated(kernel, fd, "fsync")
+        open_file = _simulated(kernel, _checked(fd), "fsync")
     open_file.sync("fsync")
 
 
@@ -48,7 +57,7 @@ def fdatasync(fd: Any) -> None:
     if kernel is None:
         _real_fdatasync(fd)
         return
-    _simulated(kernel, fd, "fdatasync").sync("fdatasync")
+    _simulated(kernel, _checked(fd), "fdatasync").sync("fdatasync")
 
 
 def sync_all(kernel: "Kernel") -> None:
@@ -73,11 +82,15 @@ def write(fd: int, data: Any) -> int:
 
 @served(_real["pread"])
 def pread(kernel: "Kernel", fd: int, length: int, offset: int) -> bytes:
+    if offset < 0:
+        raise os_error(errno.EINVAL)
     return _simulated(kernel, fd, "pread").read(length, offset)
 
 
 @served(_real["pwrite"])
 def pwrite(kernel: "Kernel", fd: int, data: Any, offset: int) -> int:
+    if offset < 0:
+        raise os_error(errno.EINVAL)
     return _simulated(kernel, fd, "pwrite").write(bytes(data), offset)
 
 
@@ -128,6 +141,8 @@ def lseek(kernel: "Kernel", fd: int, position: int, whence: int) -> int:
 
 @served(_real["ftruncate"])
 def ftruncate(kernel: "Kernel", fd: int, length: int) -> None:
+    if length < 0:
+        raise os_error(errno.EINVAL)
     _simulated(kernel, fd, "ftruncate").truncate(length)
 
 

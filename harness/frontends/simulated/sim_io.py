@@ -33,8 +33,10 @@ def _parse(mode: str) -> _Mode:
         raise ValueError(f"invalid mode: {mode!r}")
     if "t" in letters and "b" in letters:
         raise ValueError("can't have text and binary mode at once")
-    if len(letters & set("axrw")) != 1 or mode.count("+") > 1:
+    if len(letters & set("axrw")) > 1:
         raise ValueError("must have exactly one of create/read/write/append mode")
+    if not letters & set("axrw"):
+        raise ValueError("Must have exactly one of create/read/write/append mode and at most one plus")
     both = "+" in letters
     flags = os.O_RDWR if both else (os.O_RDONLY if "r" in letters else os.O_WRONLY)
     if "w" in letters:

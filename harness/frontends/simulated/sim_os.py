@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 _real: Final[dict[str, Any]] = dict(os.__dict__)
 
 
-def start_of(kernel: "Kernel", dir_fd: int | None) -> int | None:
-    """The folder that a `dir_fd` argument names."""
-    if dir_fd is None:
+def start_of(kernel: "Kernel", dir_fd: int | None, path: str) -> int | None:
+    """The folder that a `dir_fd` argument names, for a path that needs one."""
+    if dir_fd is None or not path or path[0] == "/":
         return None
     return metadata.demand_folder(kernel, descriptors.lookup(kernel, dir_fd).ino, None)
 
@@ -35,7 +35,7 @@ def start_of(kernel: "Kernel", dir_fd: int | None) -> int | None:
 def open(kernel: "Kernel", path: Any, flags: int, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
     text = text_of(path)
     try:
-        return names.open_file(kernel, text, flags, mode, start_of(kernel, dir_fd))
+        return names.open_file(kernel, text, flags, mode, start_of(kernel, dir_fd, text))
     except OutsideImage as outside:
         real = kernel.real_path(outside, text, real_files.is_readable)
         raise kernel.escape(f"os.open of {real}, a file of the real machine (open() can read it)", "mounted") from None
@@ -48,7 +48,7 @@ def stat(kernel: "Kernel", path: Any, *, dir_fd: int | None = None, follow_symli
     text = text_of(path)
     kernel.check("stat", text)
     try:
-        _, _, ino = kernel.find(text, follow_symlinks, start_of(kernel, dir_fd))
+        _, _, ino = kernel.find(text, follow_symlinks, start_of(kernel, dir_fd, text))
     except OutsideImage as outside:
         real = kernel.real_path(outside, text, real_files.is_visible)
         return os.stat(real, follow_symlinks=follow_symlinks)
@@ -75,7 +75,7 @@ def access(
     text = text_of(path)
     try:
         kernel.check("access", text)
-        _, _, ino = kernel.find(text, follow_symlinks, start_of(kernel, dir_fd))
+        _, _, ino = kernel.find(text, follow_symlinks, start_of(kernel, dir_fd, text))
     except OutsideImage as outside:
         try:
             return os.access(kernel.real_path(outside, text, real_files.is_visible), mode)
@@ -122,7 +122,7 @@ def readlink(kernel: "Kernel", path: Any, *, dir_fd: int | None = None) -> Any:
     text = text_of(path)
     kernel.check("readlink", text)
     try:
-        _, _, ino = kernel.find(text, False, start_of(kernel, dir_fd))
+        _, _, ino = kernel.find(text, False, start_of(kernel, dir_fd, text))
     except OutsideImage as outside:
         return os.readlink(kernel.real_path(outside, text, real_files.is_visible))
     if ino is None:
@@ -135,43 +135,55 @@ def readlink(kernel: "Kernel", path: Any, *, dir_fd: int | None = None) -> Any:
 
 @served(_real["mkdir"])
 def mkdir(kernel: "Kernel", path: Any, mode: int = 0o777, *, dir_fd: int | None = None) -> None:
-    names.mkdir(kernel, text_of(path), mode, start_of(kernel, dir_fd))
+    names.mkdir(kernel, text_of(path), mode, start_of(kernel, dir_fd, text_of(path)))
 
 
 @served(_real["rmdir"])
 def rmdir(kernel: "Kernel", path: Any, *, dir_fd: int | None = None) -> None:
-    names.rmdir(kernel, text_of(path), start_of(kernel, dir_fd))
+    names.rmdir(kernel, text_of(path), start_of(kernel, dir_fd, text_of(path)))
 
 
 @served(_real["unlink"])
 def unlink(kernel: "Kernel", path: Any, *, dir_fd: int | None = None) -> None:
-    names.unlink(kernel, text_of(path), start_of(kernel, dir_fd))
+    names.unlink(kernel, text_of(path), start_of(kernel, dir_fd, text_of(path)))
 
 
 @served(_real["remove"])
 def remove(kernel: "Kernel", path: Any, *, dir_fd: int | None = None) -> None:
-    names.unlink(kernel, text_of(path), start_of(kernel, dir_fd))
+    names.unlink(kernel, text_of(path), start_of(kernel, dir_fd, text_of(path)))
 
 
 @served(_real["rename"])
 def rename(
     kernel: "Kernel", src: Any, dst: Any, *, src_dir_fd: int | None = None, dst_dir_fd: int | None = None
 ) -> None:
-    names.rename(kernel, text_of(src), text_of(dst), start_of(kernel, src_dir_fd), start_of(kernel, dst_dir_fd))
+    names.rename(
+        kernel,
+        text_of(src),
+        text_of(dst),
+        start_of(kernel, src_dir_fd, text_of(src)),
+        start_of(kernel, dst_dir_fd, text_of(dst)),
+    )
 
 
 @served(_real["replace"])
 def replace(
     kernel: "Kernel", src: Any, dst: Any, *, src_dir_fd: int | None = None, dst_dir_fd: int | None = None
 ) -> None:
-    names.rename(kernel, text_of(src), text_of(dst), start_of(kernel, src_dir_fd), start_of(kernel, dst_dir_fd))
+    names.rename(
+        kernel,
+        text_of(src),
+        text_of(dst),
+        start_of(kernel, src_dir_fd, text_of(src)),
+        start_of(kernel, dst_dir_fd, text_of(dst)),
+    )
 
 
 @served(_real["symlink"])
 def symlink(
     kernel: "Kernel", src: Any, dst: Any, target_is_directory: bool = False, *, dir_fd: int | None = None
 ) -> None:
-    names.symlink(kernel, text_of(src), text_of(dst), start_of(kernel, dir_fd))
+    names.symlink(kernel, text_of(src), text_of(dst), start_of(kernel, dir_fd, text_of(dst)))
 
 
 @served(_real["link"])
@@ -184,8 +196,8 @@ def link(
     dst_dir_fd: int | None = None,
     follow_symlinks: bool = True,
 ) -> None:
-    source = _existing(kernel, text_of(src), False, start_of(kernel, src_dir_fd), dst)
-    names.link(kernel, source, text_of(dst), start_of(kernel, dst_dir_fd))
+    source = _existing(kernel, text_of(src), False, start_of(kernel, src_dir_fd, text_of(src)), dst)
+    names.link(kernel, source, text_of(dst), start_of(kernel, dst_dir_fd, text_of(dst)))
 
 
 def _existing(kernel: "Kernel", path: str, follow: bool, start: int | None, other: object = None) -> Place:
@@ -209,7 +221,7 @@ def _ino(kernel: "Kernel", path: Any, kind: str, follow: bool, dir_fd: int | Non
         return open_file.ino
     text = text_of(path)
     kernel.check(kind, text)
-    ino = _existing(kernel, text, follow, start_of(kernel, dir_fd))[2]
+    ino = _existing(kernel, text, follow, start_of(kernel, dir_fd, text))[2]
     assert ino is not None
     return ino
 
