@@ -1,9 +1,9 @@
 """Contents: which versions of one file may be found after a crash.
 
 A file's pending units are a chain of sizes and a chain of data for each sector (rule 1), so a version is: how many
-sizes survived, and for each sector that those sizes show, how much of its chain. Sectors are independent once the size is
-chosen, so versions are counted as a sum of products and listed without repetition; a version's key is put together from
-the keys of its sectors (`File.key`), its bytes only when somebody asks for them.
+sizes survived, and for each sector that those sizes show, how much of its chain. Sectors are independent once the size
+is chosen, so versions are counted as a sum of products and listed without repetition; a version's key is put together
+from the keys of its sectors (`File.key`), its bytes only when somebody asks for them.
 """
 
 import itertools
@@ -272,12 +272,17 @@ class FileVersions:
     def versions(self) -> list[Version]:
         """All versions, each content once, what survived most first; list only what `at_most` says is listable."""
         if self._versions is None:
-            found: dict[int, Version] = {}
-            for row in self.rows:
-                for version in row.versions():
-                    found.setdefault(version.key, version)
-            self._versions = list(found.values())
+            self._versions = list(self.listed())
         return self._versions
+
+    def listed(self) -> Iterator[Version]:
+        """As `versions`, one by one, however many there are."""
+        seen: set[int] = set()
+        for row in self.rows:
+            for version in row.versions():
+                if version.key not in seen:
+                    seen.add(version.key)
+                    yield version
 
     def first(self) -> Version:
         """The version in which everything that may survive did."""

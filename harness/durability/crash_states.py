@@ -1,90 +1,34 @@
 """Crash states: the disk images that may legally be found after a death at a point of a trace.
 
 A state is the disk after any down-set of the pending units under the profile's order (durability.md, section 1;
-Bornholt et al., ASPLOS'16, definition 7). It is factored: one *scene* for each legal set of the spine (the names, and what ties
-names and files together), and in a scene the versions of every file independently. Images are counted from the factors
-and listed one by one, each once, the plainest first.
+Bornholt et al., ASPLOS'16, definition 7). Images are counted from their factors (`scenes`) and listed one by one, each
+once, the plainest first.
 
 Under `process` there is one state: everything that happened; and, inside a write, its prefixes at page boundaries.
 """
 
 import itertools
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
-import msgspec
-
-from harness.disk import SECTOR, DiskImage, File, Node
-from harness.durability.contents import FileVersions, version_of
-from harness.durability.counting import bits_of, count_down_sets, list_down_sets, union_size
+from harness.disk import DiskImage, Node
+from harness.durability.contents import Version, version_of
+from harness.durability.counting import bits_of, count_down_sets
+from harness.durability.observable import ObservableStates, Observed
 from harness.durability.pending import Append, Pending
 from harness.durability.profiles import Profile
+from harness.durability.scenes import Scene, Scenes, distinct_in, file_at
+from harness.durability.state import CrashState, State
+from harness.durability.tears import cut_bases, cut_lengths, page_prefixes
 from harness.durability.trees import CrashImage, StateKey, Tree, state_key, tree_with
 from harness.durability.units import EntryUnit, UnitId
-from harness.trace import Item, Source, Write
+from harness.trace import Item, Source
 
-PAGE: Final = 4096
-"""Bytes of a page of the page cache: a killed process's write stops at its boundaries."""
+__all__ = ["BOUND", "CrashState", "CrashStates", "KillPoint", "State", "UnitId"]
 
 BOUND: Final = 65_536
 """Different images listed for one kill-point before the enumeration samples."""
-
-
-class CrashState(msgspec.Struct, frozen=True):
-    """Which legal state: enough to rebuild its image from the trace (`image_of`).
-
-    The items before `position` happened; `missing` pending units did not survive; `cut`: (position of a write, bytes of
-    it that did) for a write that stopped inside.
-    """
-
-    profile: str
-    position: int
-    missing: tuple[UnitId, ...] = ()
-    cut: tuple[int, int] | None = None
-
-
-State = tuple[CrashState, CrashImage]
-
-
-class Scene:
-    """One legal set of the spine: a tree, and what it leaves open about the contents of the files in it."""
-
-    __slots__ = ("missing", "nodes", "open", "survived", "tree")
-
-    def __init__(
-        self,
-        survived: int,
-        tree: Tree,
-        nodes: dict[int, Node],
-        open_files: dict[int, FileVersions],
-        missing: tuple[UnitId, ...],
-    ) -> None:
-        self.survived = survived
-        self.tree = tree
-        self.nodes = nodes
-        self.open = open_files
-        self.missing = missing
-
-    def at_most(self) -> int:
-        total = 1
-        for versions in self.open.values():
-            total *= versions.at_most()
-        return total
-
-    def holds(self, image: CrashImage) -> bool:
-        """Whether `image`, whose inodes are those of this walk or not, is one of the scene's."""
-        if image.state_key[0] != self.tree.shape:
-            return False
-        from_image = _named_files(image)
-        for ino, file in zip(self.tree.files, from_image, strict=True):
-            versions = self.open.get(ino)
-            if versions is not None:
-                if not versions.holds(file):
-                    return False
-            elif _file(self.nodes, ino).key != file.key:
-                return False
-        return True
 
 
 class CrashStates:
@@ -149,9 +93,7 @@ class KillPoint:
         self._walk: Final = walk
         self._inside: Final = inside
         self._version: Final = walk.disk.version
-        self._scenes: list[Scene] | None = None
-        self._too_many_scenes = False
-        self._open: dict[tuple[int, int, int], FileVersions] = {}
+        self._factors: Final = Scenes(walk.disk, walk.tree_of, walk.bound)
         self._cuts: list[State] | None = None
         self._legal: int | None = None
         self._distinct: tuple[int, bool] | None = None
@@ -168,9 +110,8 @@ class KillPoint:
             else:
                 disk = self._walk.disk
                 down = {bit: unit.down & disk.pending for bit, unit in disk.units.items()}
-                self._legal = count_down_sets(down) + sum(
-                    len(_cut_lengths(append)) * len(self._cut_bases(append)) for append in disk.appends
-                )
+                cuts = sum(len(cut_lengths(append)) * len(cut_bases(disk, append)) for append in disk.appends)
+                self._legal = count_down_sets(down) + cuts
         return self._legal
 
     @property
@@ -206,6 +147,31 @@ class KillPoint:
                 if len(seen) >= limit:
                     return
 
+    def observable(self, observed: Observed | None = None) -> ObservableStates:
+        """The states that recovery can tell apart; see there. `observed`: what earlier runs already told."""
+        return ObservableStates(self, self._walk.bound, observed)
+
+    def extra_states(self) -> list[State]:
+        """The states that are in no scene: writes that stopped inside, and what a killed process leaves."""
+        self._demand_current()
+        return self._page_states() if self._on_page_cache or self._inside is not None else self.cuts()
+
+    def state_in(self, scene: Scene, decided: Mapping[int, Version]) -> State:
+        """The state of `scene` with these versions of files, and of all others the one that lost least."""
+        key = [scene.tree.shape]
+        nodes = dict(scene.nodes)
+        missing = scene.missing
+        for ino in scene.tree.files:
+            versions = scene.open.get(ino)
+            if versions is not None:
+                version = decided.get(ino) or versions.first()
+                nodes[ino] = version.file()
+                missing += version.missing
+                key.append(version.key)
+            else:
+                key.append(file_at(nodes, ino).key)
+        return self._name(missing), CrashImage(nodes, tuple(key))
+
     def key_of(self, image: DiskImage) -> StateKey:
         """Equal for two images, of any kill-points, exactly when their `identity` is."""
         return state_key(image)
@@ -238,7 +204,7 @@ class KillPoint:
             history = disk.histories.get(ino)
             if history is not None:
                 nodes[ino] = version_of(history, disk.pending, survived).file()
-            key.append(_file(nodes, ino).key)
+            key.append(file_at(nodes, ino).key)
         missing = tuple([disk.units[bit].id for bit in bits_of(disk.pending & ~survived)])
         return self._name(missing), CrashImage(nodes, tuple(key))
 
@@ -295,7 +261,7 @@ class KillPoint:
     def _states_in(self, scene: Scene) -> Iterator[State]:
         tree, files = scene.tree, scene.open
         where = {ino: index + 1 for index, ino in enumerate(tree.files)}
-        fixed = [tree.shape, *(0 if ino in files else _file(scene.nodes, ino).key for ino in tree.files)]
+        fixed = [tree.shape, *(0 if ino in files else file_at(scene.nodes, ino).key for ino in tree.files)]
         inodes = [(ino, where[ino]) for ino in files]
         for versions in itertools.product(*(files[ino].versions() for ino in files)):
             missing = scene.missing
@@ -309,56 +275,12 @@ class KillPoint:
     def _name(self, missing: tuple[UnitId, ...], cut: tuple[int, int] | None = None) -> CrashState:
         return CrashState(self._walk.profile.name, self.position, missing, cut)
 
-    # -- scenes --------------------------------------------------------------------------------------------------
+    # -- writes that stopped inside ------------------------------------------------------------------------------
 
     def scenes(self) -> list[Scene] | None:
         """All legal sets of the spine, the fullest first; None where there are more than the bound."""
-        if self._scenes is None and not self._too_many_scenes:
-            disk = self._walk.disk
-            down = {bit: disk.units[bit].down & disk.spine for bit in bits_of(disk.spine)}
-            sets = list_down_sets(down, self._walk.bound)
-            if sets is None:
-                self._too_many_scenes = True
-            else:
-                self._scenes = [self.scene_of(survived) for survived in sets]
-        return self._scenes
-
-    def scene_of(self, survived: int) -> Scene:
-        """The scene of one down-set of the spine."""
-        disk = self._walk.disk
-        tree = self._walk.tree_of(survived)
-        inside = outside = 0
-        lost = disk.spine & ~survived
-        if disk.couples:
-            for bit in bits_of(survived):
-                inside |= disk.units[bit].down
-            for bit, unit in disk.units.items():
-                if unit.down & lost:
-                    outside |= bit
-        missing = [disk.units[bit].id for bit in bits_of(lost) if isinstance(disk.units[bit], EntryUnit)]
-        open_files: dict[int, FileVersions] = {}
-        named = set(tree.files)
-        for ino, history in disk.histories.items():
-            if ino in named:
-                open_files[ino] = self._versions(ino, inside, outside)
-            elif outside:
-                missing += [unit.id for unit in history.units() if unit.bit & outside]
-        nodes: dict[int, Node] = {**disk.nodes, **tree.folders}
-        return Scene(survived, tree, nodes, open_files, tuple(missing))
-
-    def _versions(self, ino: int, inside: int, outside: int) -> FileVersions:
-        disk = self._walk.disk
-        history = disk.histories[ino]
-        if inside or outside:
-            own = 0
-            for unit in history.units():
-                own |= unit.bit
-            inside, outside = inside & own, outside & own
-        name = (ino, inside, outside)
-        versions = self._open.get(name)
-        if versions is None:
-            versions = self._open[name] = FileVersions(history, disk.pending, inside, outside)
-        return versions
+        self._demand_current()
+        return [] if self._on_page_cache or self._inside is not None else self._factors.scenes()
 
     def _count_distinct(self) -> tuple[int, bool]:
         if self._distinct is None:
@@ -372,50 +294,14 @@ class KillPoint:
         scenes = self.scenes()
         if scenes is None:
             return self.legal, False
+        total, exact = distinct_in(scenes, self._walk.bound)
+        cut_images = {image.state_key: image for _, image in self.cuts()}
         shapes: dict[int, list[Scene]] = {}
         for scene in scenes:
             shapes.setdefault(scene.tree.shape, []).append(scene)
-        total, exact = 0, True
-        for alike in shapes.values():
-            count, sure = self._distinct_alike(alike)
-            total += count
-            exact = exact and sure
-        cut_keys = {image.state_key: image for _, image in self.cuts()}
-        total += sum(not any(scene.holds(image) for scene in shapes.get(key[0], ())) for key, image in cut_keys.items())
+        for key, image in cut_images.items():
+            total += not any(scene.holds(image) for scene in shapes.get(key[0], ()))
         return total, exact
-
-    def _distinct_alike(self, scenes: list[Scene]) -> tuple[int, bool]:
-        """How many different images scenes of one shape have: a union of products."""
-        limit = self._walk.bound
-        kinds = {
-            tuple(
-                id(scene.open[ino]) if ino in scene.open else _file(scene.nodes, ino).key for ino in scene.tree.files
-            ): scene
-            for scene in scenes
-        }
-        if len(kinds) == 1:
-            (scene,) = kinds.values()
-            total, exact = 1, True
-            for versions in scene.open.values():
-                if versions.distinct_sizes():
-                    total *= versions.at_most()
-                elif versions.at_most() <= limit:
-                    total *= len(versions.keys())
-                else:
-                    total, exact = total * versions.at_most(), False
-            return total, exact
-        if any(versions.at_most() > limit for scene in kinds.values() for versions in scene.open.values()):
-            return sum(scene.at_most() for scene in kinds.values()), False
-        boxes = [
-            tuple(
-                scene.open[ino].keys() if ino in scene.open else frozenset((_file(scene.nodes, ino).key,))
-                for ino in scene.tree.files
-            )
-            for scene in kinds.values()
-        ]
-        return union_size(boxes), True
-
-    # -- writes that stopped inside ------------------------------------------------------------------------------
 
     def cuts(self) -> list[State]:
         """Byte cuts: clean prefixes of one pending append, with everything earlier and with only what had to survive.
@@ -425,20 +311,10 @@ class KillPoint:
         if self._cuts is None:
             self._cuts = []
             for append in self._walk.disk.appends:
-                lengths = _cut_lengths(append)
-                for base in self._cut_bases(append):
+                lengths = cut_lengths(append)
+                for base in cut_bases(self._walk.disk, append):
                     self._cuts += self._cut_states(append, base, lengths)
         return self._cuts
-
-    def _cut_bases(self, append: Append) -> list[int]:
-        disk = self._walk.disk
-        first = append.units & -append.units
-        earlier = disk.pending & (first - 1)
-        needed = 0
-        for bit in bits_of(append.units):
-            needed |= disk.units[bit].down
-        needed &= disk.pending & ~append.units
-        return [earlier] if needed == earlier else [earlier, needed]
 
     def _cut_states(self, append: Append, base: int, lengths: list[int]) -> list[State]:
         named, image = self.state_with(base)
@@ -446,7 +322,7 @@ class KillPoint:
         if append.ino not in tree.files:
             return [(self._name(named.missing, (append.position, lengths[0])), image)] if lengths else []
         whole = append.after
-        start = _file(image.nodes, append.ino)
+        start = file_at(image.nodes, append.ino)
         if start.key != whole.truncate(append.offset).key:
             # Something earlier of this file is missing: the prefix stands on that.
             whole = start.write(append.offset, whole.read(append.offset, append.length))
@@ -469,17 +345,14 @@ class KillPoint:
         if not self._on_page_cache:
             return []
         live = DiskImage(dict(self._walk.disk.live))
-        item = self._inside
-        if item is None:
+        if self._inside is None:
             return [(self._name(()), CrashImage(live.nodes, state_key(live)))]
-        if not isinstance(item, Write):
-            return []
         states: list[State] = []
-        end = item.offset + len(item.data)
-        for stop in range((item.offset // PAGE + 1) * PAGE, end, PAGE):
-            kept = stop - item.offset
-            image = live.apply(Write(item.ino, item.offset, item.data[:kept]))
-            states.append((self._name((), (self.position, kept)), CrashImage(image.nodes, state_key(image))))
+        for prefix in page_prefixes(self._inside):
+            image = live.apply(prefix)
+            states.append(
+                (self._name((), (self.position, len(prefix.data))), CrashImage(image.nodes, state_key(image)))
+            )
         return states
 
     def _demand_current(self) -> None:
@@ -488,23 +361,3 @@ class KillPoint:
                 f"kill-point {self.position} was asked after its walk went on to {self._walk.position}: "
                 "read its states before feeding the next operation"
             )
-
-
-def _cut_lengths(append: Append) -> list[int]:
-    """The byte cuts of an append that are no cut between sectors, in bytes kept, shortest first."""
-    return [length for length in range(1, append.length) if (append.offset + length) % SECTOR]
-
-
-def _file(nodes: dict[int, Node], ino: int) -> File:
-    node = nodes[ino]
-    assert isinstance(node, File)
-    return node
-
-
-def _named_files(image: DiskImage) -> list[File]:
-    """The named regular files, each once, by path."""
-    found: dict[int, File] = {}
-    for _, ino, node in image.walk():
-        if isinstance(node, File):
-            found.setdefault(ino, node)
-    return list(found.values())

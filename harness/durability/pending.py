@@ -36,6 +36,10 @@ _SHIFT_FROM: Final = 256
 """Masks are made shorter when so many of their lowest bits are durable."""
 
 
+class UnmodelledPolicy(ValueError):
+    """A sync failed under a profile whose policy for that is not modelled yet; the message names it."""
+
+
 class Append(msgspec.Struct, frozen=True):
     """A pending write that started at the end of its file: where a byte cut may fall.
 
@@ -329,7 +333,7 @@ class Pending:
     def _drop(self, ino: int) -> None:
         """A sync of `ino` failed: its pending data is clean in the cache and never written again."""
         if self.profile.failed_sync != "drop-clean":
-            raise ValueError(
+            raise UnmodelledPolicy(
                 f"profile {self.profile.name!r}: the failed-fsync policy {self.profile.failed_sync!r} is not modelled; "
                 "use a profile with 'drop-clean' (strict, ext4, xfs), or leave failed syncs out of the run"
             )

@@ -81,6 +81,10 @@ class CrashImage(DiskImage):
         self.nodes = nodes
         self.state_key = state_key
 
+    def files(self) -> tuple[int, ...]:
+        """Inodes of the named regular files, each once, by path: in the order of `state_key`."""
+        return shape_of(self.nodes, {})[1]
+
 
 def state_key(image: DiskImage) -> StateKey:
     """Equal for two images exactly when their `identity` is; also across walks."""

@@ -2,7 +2,7 @@
 
 A write falls into one `DataUnit` for each 512-byte sector it touches and, where it extends the file, one `SizeUnit`
 for each sector boundary that it crosses and one for its end. A change of names is one `EntryUnit`, or as many as the
-profile tears a rename into (the micro-operations of Pillai et al., OSDI'14: remove the target, link, remove the source).
+profile tears a rename into (Pillai et al., OSDI'14: remove the target, remove the source, link).
 
 Not modelled: a folder with two names. A move of a folder is one unit where renames are atomic anywhere; under `ext2`
 its parts persist source first, so that a folder can be lost and never doubled (a disk image is a tree).
@@ -154,11 +154,9 @@ def _rename_units(op: Rename, position: int, profile: Profile, of_folder: bool) 
     replaces = op.ino if op.replaced is not None else 0
     if atomic or (op.exchanged and of_folder):
         return [EntryUnit(UnitId(position, 0), (gone, there), moves_folder=of_folder, replaces=replaces)]
-    edits = [there, gone]
-    if profile.atomic_rename == "no" and not op.exchanged:
-        edits = [gone, there] if of_folder else [there, gone]
-        if op.replaced is not None:
-            edits.insert(0, (op.new_parent, op.new_name, None))
+    edits = [gone, there]
+    if profile.atomic_rename == "no" and op.replaced is not None and not op.exchanged:
+        edits.insert(0, (op.new_parent, op.new_name, None))
     return [
         EntryUnit(
             UnitId(position, part),
