@@ -95,6 +95,8 @@ class EventRules:
 
     def read_event(self, raw: dict[str, Any]) -> CallEvent:
         """The event in a normalised dict. Raises ValueError."""
+        if not isinstance(raw, dict):
+            raise ValueError(f"an event must be an object, not {type(raw).__name__}")
         whole = raw | {"id": raw.get("id") or self.event_id(raw)}
         try:
             return msgspec.convert(whole, CallEvent)

@@ -57,7 +57,8 @@ class Journal:
     def commit(self, before: CallRecord | None, after: CallRecord, kind: str) -> CallRecord:
         """Make a change durable, publish it, follow it up. Raises StoreUnavailable; then nothing changed."""
         self.ensure_writable()
-        if self.book.get(after.call_id) is not before:
+        current = self.book.get(after.call_id)
+        if current is not before and current != before:
             raise StoreUnavailable(f"call {after.call_id} changed while this was decided; decide again")
         if after == before:
             return after

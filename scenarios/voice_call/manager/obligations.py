@@ -21,6 +21,7 @@ class Obligations:
         self.desk = desk
         self.dialing: dict[str, None] = {}
         self._flights: dict[str, asyncio.Task[None]] = {}
+        self._tried: dict[str, None] = {}
 
     def is_dialing(self, call_id: str) -> bool:
         """Whether the dial request of this call is in flight in this process."""
@@ -48,13 +49,16 @@ class Obligations:
         record = self.desk.book.get(call_id)
         if record is None or owed(record) is None:
             return
-        self.desk.log.info("obligation-retried", call=call_id, kind=owed(record))
+        attempt = "obligation-retried" if call_id in self._tried else "obligation-attempted"
+        self._tried[call_id] = None
+        self.desk.log.info(attempt, call=call_id, kind=owed(record))
         if owed(record) == "reconcile-dial":
             if self.is_dialing(call_id):
                 return
             record = await self.reconcile(record)
         if owed(record) == "hang-up":
             await self.hang_up(record)
+        self._tried.pop(call_id, None)
 
     async def reconcile(self, record: CallRecord) -> CallRecord:
         """Find out by the dial key what became of a dial."""

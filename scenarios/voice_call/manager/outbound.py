@@ -50,6 +50,8 @@ class Outbound:
 
         Raises StoreUnavailable when the intent could not be written: then nobody was dialled.
         """
+        if mode not in ("notify", "conversation"):
+            raise ValueError(f"mode is {mode!r}; use 'notify' or 'conversation'")
         self.desk.journal.ensure_writable()
         known = self.desk.book.find_by_key(key)
         if known is not None:

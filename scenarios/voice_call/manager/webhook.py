@@ -2,8 +2,8 @@
 
 An answer of 200 leaves only when every event of the request is durable; otherwise 503, so that the provider
 delivers again. Between deciding about an event and its durable record there is no await, so no second
-delivery can overtake the first; where a part replaces `apply_one` by something that awaits, the requests of
-one call still queue. Bodies are never logged.
+delivery can overtake the first; a `commit` whose record changed meanwhile is refused in any case. Bodies are
+never logged.
 """
 
 import asyncio

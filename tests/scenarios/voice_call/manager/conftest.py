@@ -91,6 +91,8 @@ class Provider:
 
     def parse(self, request: ProviderRequest) -> list[dict[str, Any]]:
         body = json.loads(request.body)
+        if not isinstance(body, dict):
+            raise ValueError("not an object")
         return list(body["events"]) if "events" in body else [body["event"]]
 
     async def dial(self, *, key: str, to: str, from_: str, ring_timeout_ms: int, message: str | None) -> DialResult:

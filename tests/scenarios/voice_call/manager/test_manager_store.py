@@ -95,7 +95,9 @@ def test_hole_of_zeros_in_the_middle_keeps_the_lines_after_it(tmp_path: Path, lo
     filled(tmp_path, log).close()
     lines = content(tmp_path).split(b"\n")
     hole = b"\0" * (len(lines[1]) + 1)
-    (tmp_path / "calls.jsonl").write_bytes(lines[0] + b"\n" + hole + lines[2] + b"\n" + lines[2].replace(b"c-2", b"c-3"))
+    (tmp_path / "calls.jsonl").write_bytes(
+        lines[0] + b"\n" + hole + lines[2] + b"\n" + lines[2].replace(b"c-2", b"c-3")
+    )
     store = Store(str(tmp_path), log=log)
     loaded = store.open()
     assert list(loaded.records) == ["c-0", "c-2"] and list(loaded.quarantined) == [EVERY_CALL]
