@@ -141,6 +141,7 @@ class World:
         self.provider = Provider()
         self.log = Lines()
         self.shift = 0.0
+        self.in_progress = StatusAnswer(CallStatus.IN_PROGRESS)
         self._ids = itertools.count(1)
         self._events = itertools.count(1)
         self._managers: list[CallManager] = []
@@ -246,3 +247,8 @@ def world(tmp_path: Any) -> World:
 @pytest.fixture
 def log() -> Lines:
     return Lines()
+
+
+@pytest.fixture
+def make_world() -> Callable[[str], World]:
+    return World
