@@ -1,0 +1,315 @@
+"""The telephony provider, with the people on its lines: lives outside the process, survives its death, redelivers.
+
+It implements the manager's `ProviderClient` and is the scenario's `World`. All it knows is one tree of records
+(`remote.Outer`): a snapshot is one encoding, and a restore finds each request that was in flight broken off.
+
+Each effect leaves a mark "effect" whose event is the idempotency key; what people do leaves a mark "world". A mark
+comes first and the change after it, so that a death at the mark is a death before the change.
+
+Modelled: dials that are idempotent by key for ever, hang-ups of calls that are gone, prompts refused by calls that are
+gone, answers that get lost. Not modelled: audio, media streams, costs, a provider that forgets its calls.
+"""
+
+import asyncio
+from typing import Any, Final
+
+import msgspec
+
+from scenarios.voice_call.asgi import send_request
+from scenarios.voice_call.deliveries import SIGNATURE, Deliveries, signature
+from scenarios.voice_call.manager.provider_client import (
+    CallStatus,
+    DialResult,
+    ProviderRefused,
+    ProviderRequest,
+    ProviderUnavailable,
+    StatusAnswer,
+)
+from scenarios.voice_call.policy import RETRY_NON_2XX, Policy
+from scenarios.voice_call.remote import Callee, CommandFault, Effect, Happening, Outer, Plan, Played, RemoteCall, Request
+
+OUR_NUMBER: Final = "+15550000000"
+COMMANDS: Final = ("dial", "hang_up", "play", "listen", "stop_listening", "status", "find_by_key")
+FAULT_MODES: Final = ("refused", "unavailable", "unanswered", "slow")
+_MAY_REFUSE: Final = frozenset({"dial", "play"})
+
+
+class Provider(Deliveries):
+    """See the module's text. `policy` is how it redelivers, `callee` how the people it dials behave."""
+
+    name = "mock"
+
+    def __init__(self, policy: Policy = RETRY_NON_2XX, callee: Callee | None = None, workload: str = "") -> None:
+        super().__init__(Outer(policy=policy, callee=callee or Callee(), workload=workload))
+
+    def remote(self, call: str) -> RemoteCall:
+        try:
+            return self.outer.calls[call]
+        except KeyError:
+            known = ", ".join(self.outer.calls) or "none"
+            raise KeyError(f"no remote call {call!r}: the provider knows {known}") from None
+
+    # -- people ---------------------------------------------------------------------------------------------------
+
+    def ring(self, from_: str = "+15551111111", *, stays: bool = False) -> str:
+        """Somebody calls us; the id of the new call."""
+        call = f"in-{sum(one.direction == 'inbound' for one in self.outer.calls.values()) + 1}"
+        self.run.mark("world", f"ring:{call}")
+        self.outer.calls[call] = RemoteCall(call, "inbound", from_, OUR_NUMBER, self.run.now(), stays=stays)
+        self._happen(call, "call.ringing")
+        return call
+
+    def pick_up(self, call: str) -> Happening | None:
+        """The call is connected: by our side if somebody called us, by the person we called otherwise."""
+        remote = self.remote(call)
+        if not remote.alive or remote.answered_at is not None:
+            return None
+        self.run.mark("world", f"answer:{call}")
+        remote.answered_at = self.run.now()
+        return self._happen(call, "call.answered")
+
+    def say(self, call: str, text: str, turn_token: str | None = None) -> Happening | None:
+        """The person says something; a call that is gone says nothing. `turn_token`: it answers an earlier turn."""
+        remote = self.remote(call)
+        if not remote.alive:
+            return None
+        self.run.mark("world", f"say:{call}")
+        spoken_in = turn_token or remote.turn_token
+        token = {} if spoken_in is None else {"turnToken": spoken_in}
+        return self._happen(call, "call.speech", transcript=text, isFinal=True, confidence=0.9, **token)
+
+    def press(self, call: str, digits: str) -> Happening | None:
+        """The person presses keys."""
+        if not self.remote(call).alive:
+            return None
+        self.run.mark("world", f"press:{call}")
+        return self._happen(call, "call.dtmf", digits=digits)
+
+    def leave(self, call: str, reason: str = "hangup-user") -> Happening | None:
+        """The person hangs up, or never answers: the call ends with `reason`."""
+        remote = self.remote(call)
+        if not remote.alive:
+            return None
+        self.run.mark("world", f"end:{call}", reason=reason)
+        return self._end(remote, reason)
+
+    def plan(self, call: str, action: str, after_s: float, reason: str = "") -> None:
+        """What a person will do in a while: "answer", "repeat-answer" or "leave"."""
+        self.outer.plans.append(Plan(self.run.now() + after_s, call, action, reason))
+        self._changed()
+
+    def repeat_answer(self, call: str) -> Happening | None:
+        """The provider reports the same answer once more, under an id of its own and a later time."""
+        remote = self.remote(call)
+        if not remote.alive or remote.answered_at is None:
+            return None
+        return self._happen(call, "call.answered")
+
+    def live_calls(self) -> list[RemoteCall]:
+        return [remote for remote in self.outer.calls.values() if remote.alive]
+
+    async def knock(self, name: str, path: str, body: bytes, headers: dict[str, str], method: str = "POST") -> None:
+        """A stranger sends a request of their own making; events "hostile:<name>" tell how it was answered."""
+        self.run.mark("attempted", f"hostile:{name}")
+        answer = None
+        if self._application is not None:
+            answer = await send_request(self._application, path, body, headers, method=method)
+        status = 0 if answer is None else answer.status
+        accepted = answer is not None and answer.accepted
+        self.run.mark("acknowledged" if accepted else "refused", f"hostile:{name}", status=status)
+        self.outer.knocks[name] = status
+        self._changed()
+
+    # -- what else lives outside -----------------------------------------------------------------------------------
+
+    def remember(self, request: Request) -> None:
+        """What the client of the manager's interface knows about one of its requests."""
+        self.outer.requests[request.name] = request
+        self._changed()
+
+    def fresh_id(self) -> str:
+        """An id that no life of the subject got before: randomness comes from outside, and is never repeated."""
+        self.outer.ids += 1
+        self._changed()
+        return f"id-{self.outer.ids:04d}"
+
+    # -- faults ---------------------------------------------------------------------------------------------------
+
+    def fail(self, command: str, mode: str, times: int = 1, delay_s: float = 0.0) -> None:
+        """The next `times` calls of `command` ("*": any) fail; modes as in `remote.CommandFault`."""
+        if command != "*" and command not in COMMANDS:
+            raise ValueError(f"command={command!r} is no provider command: use one of {', '.join(COMMANDS)} or '*'")
+        if mode not in FAULT_MODES:
+            raise ValueError(f"mode={mode!r} is no way to fail: use one of {', '.join(FAULT_MODES)}")
+        self.outer.faults.append(CommandFault(command, mode, times, delay_s))
+        self._changed()
+
+    def lift_faults(self) -> None:
+        """From now on every command works and every answer arrives."""
+        if self.outer.faults or self.outer.lose_answers:
+            self.outer.faults = []
+            self.outer.lose_answers = 0
+            self._changed()
+
+    # -- ProviderClient: the webhook ---------------------------------------------------------------------------------
+
+    def verify(self, request: ProviderRequest) -> bool:
+        return request.headers.get(SIGNATURE) == signature(request.body)
+
+    def parse(self, request: ProviderRequest) -> list[dict[str, Any]]:
+        try:
+            document = msgspec.json.decode(request.body)
+        except msgspec.DecodeError as error:
+            raise ValueError(f"webhook body is not JSON: {error}") from None
+        if not isinstance(document, dict):
+            raise ValueError(f"webhook body is a {type(document).__name__}: expected an object with event or events")
+        entries = document.get("events", [document["event"]] if "event" in document else [])
+        if not isinstance(entries, list):
+            raise ValueError(f"webhook events is a {type(entries).__name__}: expected a list")
+        known = [one for one in entries if isinstance(one, dict)]
+        return [self._identified(one) for one in known if one.get("type") and _names_a_call(one)]
+
+    def _identified(self, event: dict[str, Any]) -> dict[str, Any]:
+        if event.get("id"):
+            return event
+        return {**event, "id": f"derived-{signature(msgspec.json.encode(event, order='sorted'))}"}
+
+    # -- ProviderClient: commands ------------------------------------------------------------------------------------
+
+    async def dial(self, *, key: str, to: str, from_: str, ring_timeout_ms: int, message: str | None) -> DialResult:
+        fault = await self._before("dial")
+        known = next((one for one in self.outer.calls.values() if one.key == key), None)
+        if known is None:
+            known = self._dialled(key, to, from_, message)
+        await self._after("dial", fault)
+        return DialResult(known.id)
+
+    def _dialled(self, key: str, to: str, from_: str, message: str | None) -> RemoteCall:
+        call = f"out-{sum(one.direction == 'outbound' for one in self.outer.calls.values()) + 1}"
+        callee = self.outer.callee
+        self._effect(key, "dial", call, to)
+        remote = RemoteCall(call, "outbound", from_, to, self.run.now(), key=key, stays=callee.stays)
+        self.outer.calls[call] = remote
+        if message is not None:
+            remote.played.append(Played(key, message, self.run.now()))
+        self._happen(call, "call.ringing")
+        if callee.outcome == "answer":
+            self.plan(call, "answer", callee.after_s)
+        else:
+            self.plan(call, "leave", callee.after_s, callee.outcome)
+        return remote
+
+    async def hang_up(self, provider_call_id: str, *, key: str) -> bool:
+        remote = self.outer.calls.get(provider_call_id)
+        if remote is not None and remote.given_up_at is None:
+            remote.given_up_at = self.run.now()
+            self._changed()
+        fault = await self._before("hang_up")
+        ended = remote is not None and remote.alive
+        if remote is not None and remote.alive:
+            self._effect(key, "hangup", remote.id, "")
+            self._end(remote, "hangup-bot")
+        await self._after("hang_up", fault)
+        return ended
+
+    async def play(self, provider_call_id: str, text: str, *, key: str) -> None:
+        fault = await self._before("play")
+        remote = self._on_the_line(provider_call_id)
+        self._effect(key, "play", remote.id, text)
+        remote.played.append(Played(key, text, self.run.now()))
+        self._changed()
+        await self._after("play", fault)
+
+    async def listen(self, provider_call_id: str, *, turn_token: str) -> None:
+        fault = await self._before("listen")
+        remote = self._on_the_line(provider_call_id)
+        remote.turn_token = turn_token
+        self._changed()
+        await self._after("listen", fault)
+
+    async def stop_listening(self, provider_call_id: str) -> None:
+        fault = await self._before("stop_listening")
+        remote = self.outer.calls.get(provider_call_id)
+        if remote is not None and remote.turn_token is not None:
+            remote.turn_token = None
+            self._changed()
+        await self._after("stop_listening", fault)
+
+    async def status(self, provider_call_id: str) -> StatusAnswer:
+        fault = await self._before("status")
+        await self._after("status", fault)
+        remote = self.outer.calls.get(provider_call_id)
+        if remote is None:
+            return StatusAnswer(CallStatus.NOT_FOUND)
+        if remote.alive:
+            return StatusAnswer(CallStatus.IN_PROGRESS)
+        return StatusAnswer(CallStatus.ENDED, remote.reason)
+
+    async def find_by_key(self, key: str) -> str | None:
+        fault = await self._before("find_by_key")
+        await self._after("find_by_key", fault)
+        return next((one.id for one in self.outer.calls.values() if one.key == key), None)
+
+    # -- how commands fail -------------------------------------------------------------------------------------------
+
+    async def _before(self, command: str) -> CommandFault | None:
+        """The fault that this command meets; raises when it keeps the effect from happening."""
+        fault = next((one for one in self.outer.faults if one.command in ("*", command) and one.times > 0), None)
+        if fault is None:
+            return None
+        fault.times -= 1
+        if fault.times == 0:
+            self.outer.faults.remove(fault)
+        self._changed()
+        if fault.mode == "refused" and command in _MAY_REFUSE:
+            raise ProviderRefused(f"{command}: refused by the provider")
+        if fault.mode in ("refused", "unavailable"):
+            raise ProviderUnavailable(f"{command}: the provider does not answer")
+        return fault
+
+    async def _after(self, command: str, fault: CommandFault | None) -> None:
+        if fault is None:
+            return
+        if fault.delay_s > 0:
+            await asyncio.sleep(fault.delay_s)
+        if fault.mode == "unanswered":
+            raise ProviderUnavailable(f"{command}: the answer got lost")
+
+    def _on_the_line(self, call: str) -> RemoteCall:
+        remote = self.outer.calls.get(call)
+        if remote is None or not remote.alive:
+            raise ProviderRefused(f"call {call} is not in progress")
+        return remote
+
+    def _effect(self, key: str, kind: str, call: str, payload: str) -> None:
+        self.run.mark("effect", key, what=kind, call=call)
+        self.outer.effects.append(Effect(key, kind, call, payload, self.run.now()))
+        self._changed()
+
+    def _end(self, remote: RemoteCall, reason: str) -> Happening:
+        remote.alive = False
+        remote.ended_at = self.run.now()
+        remote.reason = reason
+        remote.turn_token = None
+        self.outer.plans = [plan for plan in self.outer.plans if plan.call != remote.id]
+        return self._happen(remote.id, "call.ended", reason=reason)
+
+    # -- what Deliveries asks ----------------------------------------------------------------------------------------
+
+    def _owes(self, event: Happening) -> bool:
+        remote = self.outer.calls[event.call]
+        if event.kind == "call.ended":
+            return True
+        return remote.alive and remote.given_up_at is None
+
+    def _carry_out(self, call: str, action: str, reason: str) -> None:
+        if action == "answer":
+            self.pick_up(call)
+        elif action == "leave":
+            self.leave(call, reason)
+        else:
+            self.repeat_answer(call)
+
+
+def _names_a_call(event: dict[str, Any]) -> bool:
+    return bool(event.get("callId") or event.get("providerCallId"))

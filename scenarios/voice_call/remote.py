@@ -1,0 +1,163 @@
+"""What the outside world of the call manager remembers: remote calls, events, deliveries, requests of its client.
+
+Plain records in one tree, so that a snapshot is one encoding. Times are seconds since the epoch (virtual), except
+inside event bodies, which are in the wire's unit (milliseconds).
+"""
+
+from typing import Any, Final
+
+import msgspec
+
+from scenarios.voice_call.policy import RETRY_NON_2XX, Policy
+
+HUMAN: Final = "user"
+BOT: Final = "bot"
+
+
+class Played(msgspec.Struct):
+    """A text that the provider spoke into a call."""
+
+    key: str
+    text: str
+    at: float
+
+
+class RemoteCall(msgspec.Struct):
+    """A call as the provider knows it: the truth about who is on the line.
+
+    `given_up_at` is when the subject first asked to hang up, whatever became of that request: from then on it may
+    treat the call as ended. `stays`: the person never hangs up by themself.
+    """
+
+    id: str
+    direction: str
+    from_: str
+    to: str
+    started_at: float
+    key: str | None = None
+    alive: bool = True
+    answered_at: float | None = None
+    ended_at: float | None = None
+    reason: str | None = None
+    given_up_at: float | None = None
+    turn_token: str | None = None
+    stays: bool = False
+    played: list[Played] = []
+    events: int = 0
+
+
+class Happening(msgspec.Struct):
+    """One event with a stable id, and what the provider knows about its way to the subject.
+
+    `owed`: it was acknowledged while its call was alive and not yet given up, so its effect must be found.
+    `pending` counts the deliveries that still carry it.
+    """
+
+    id: str
+    kind: str
+    call: str
+    body: dict[str, Any]
+    at: float
+    attempts: int = 0
+    pending: int = 0
+    acknowledged: bool = False
+    owed: bool = False
+
+
+class Delivery(msgspec.Struct):
+    """One request to come: which events, when (`due`), the how-manyth attempt; `sent_at` while it is in flight."""
+
+    id: int
+    events: list[str]
+    due: float
+    attempt: int = 0
+    sent_at: float | None = None
+
+
+class Plan(msgspec.Struct):
+    """Something a person will do: answer, or hang up with `reason`."""
+
+    at: float
+    call: str
+    action: str
+    reason: str = ""
+
+
+class Callee(msgspec.Struct):
+    """How those who are dialled behave: answer after `after_s`, or end with `busy`, `no-answer`, `voicemail`."""
+
+    outcome: str = "answer"
+    after_s: float = 0.5
+    stays: bool = True
+
+
+class CommandFault(msgspec.Struct):
+    """The next `times` commands called `command` (or any, for "*") fail as `mode` says.
+
+    `refused`: nothing happened, and the subject is told. `unavailable`: nothing happened, no answer.
+    `unanswered`: it happened, no answer. `slow`: it happened, the answer takes `delay_s`.
+    """
+
+    command: str
+    mode: str
+    times: int = 1
+    delay_s: float = 0.0
+
+
+class Request(msgspec.Struct):
+    """A request of the outside client, by its name: what was asked and what came back.
+
+    `outcome` is "pending" (no answer yet, or the process died in between), "done", "refused" (told that it did not
+    happen) or "failed" (told that it is not known).
+    """
+
+    name: str
+    kind: str
+    call: str | None = None
+    text: str | None = None
+    key: str | None = None
+    outcome: str = "pending"
+    answer: str | None = None
+    owed: bool = False
+    at: float = 0.0
+
+
+class Effect(msgspec.Struct):
+    """A side effect that really happened at the provider: `kind` is dial, hangup or play."""
+
+    key: str
+    kind: str
+    call: str
+    payload: str
+    at: float
+
+
+class Outer(msgspec.Struct):
+    """Everything outside the process that survives its death. `workload` names what is going on in this world."""
+
+    policy: Policy = RETRY_NON_2XX
+    callee: Callee = msgspec.field(default_factory=Callee)
+    calls: dict[str, RemoteCall] = {}
+    happenings: dict[str, Happening] = {}
+    deliveries: list[Delivery] = []
+    plans: list[Plan] = []
+    faults: list[CommandFault] = []
+    requests: dict[str, Request] = {}
+    effects: list[Effect] = []
+    knocks: dict[str, int] = {}
+    workload: str = ""
+    numbered: int = 0
+    ids: int = 0
+    lose_answers: int = 0
+
+
+_encoder: Final = msgspec.msgpack.Encoder()
+_decoder: Final = msgspec.msgpack.Decoder(Outer)
+
+
+def encode(outer: Outer) -> bytes:
+    return _encoder.encode(outer)
+
+
+def decode(data: bytes) -> Outer:
+    return _decoder.decode(data)
