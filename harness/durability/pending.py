@@ -341,16 +341,17 @@ class Pending:
         if history is None:
             return
         dropped = 0
-        for chain in history.sectors.values():
-            for data in chain:
-                dropped |= data.bit & self.pending
+        beside: dict[int, int] = {}
+        for sector, chain in history.sectors.items():
+            beside[sector] = sum(data.bit for data in chain) & self.pending
+            dropped |= beside[sector]
         if not dropped:
             return
         self._dropped |= dropped
         self._order.let_go(dropped)
         for unit in self.units.values():
-            if not (isinstance(unit, DataUnit) and unit.ino == ino):
-                unit.down &= ~dropped
+            kept = beside[unit.sector] if isinstance(unit, DataUnit) and unit.ino == ino else 0
+            unit.down &= ~dropped | kept
         self.appends = [append for append in self.appends if not append.units & dropped]
 
 

@@ -267,11 +267,11 @@ class NaiveDisk:
             if part not in surviving:
                 continue
             if part.kind == "entry":
-                for directory, name, ino in part.edits:
-                    if ino is None:
+                for directory, name, child in part.edits:
+                    if child is None:
                         entries[directory].pop(name, None)
                     else:
-                        entries[directory][name] = ino
+                        entries[directory][name] = child
                 continue
             bytes_, size = content[part.ino]
             if part.kind == "data":
