@@ -35,157 +35,150 @@ class LoadedLog(msgspec.Struct, frozen=True):
     last_line_at: int
 
 
-class _Reading:
-    def __init__(self, log: EventLog) -> None:
+class LogReader:
+    """Reads one log, once. Each method is one rule."""
+
+    def __init__(self, log: EventLog, reload_ids: Callable[[CallRecord], CallRecord]) -> None:
         self.log = log
+        self.reload_ids = reload_ids
         self.entries: list[Entry] = []
         self.kept: list[bytes] = []
         self.quarantined: dict[str, str] = {}
         self.last_seq = 0
         self.last_gen = 0
 
-    def line(self, raw: bytes, number: int) -> bool:
+    def read(self, data: bytes) -> LoadedLog:
+        """What these bytes say."""
+        lines = self.split_lines(data)
+        tail = lines.pop()
+        good_end = len(data) - len(tail)
+        newline_missing = bool(tail) and self.take_tail(tail, len(lines) + 1)
+        if newline_missing:
+            good_end = len(data)
+        for number, raw in enumerate(lines, 1):
+            if self.take_line(raw, number):
+                continue
+            if number == len(lines) and not tail and self.was_in_flight(raw):
+                self.log.info("nul-tail-cut", bytes=len(raw) + 1)
+                good_end -= len(raw) + 1
+            else:
+                self.take_damaged(raw, number)
+        records = self.fold_all()
+        self.report_gaps()
+        return LoadedLog(
+            records=records,
+            quarantined=self.quarantined,
+            kept_lines=self.kept,
+            last_seq=self.last_seq,
+            last_gen=self.last_gen,
+            lines=len(lines),
+            good_end=good_end,
+            newline_missing=newline_missing,
+            last_line_at=data.rfind(b"\n", 0, max(good_end - 1, 0)) + 1,
+        )
+
+    def split_lines(self, data: bytes) -> list[bytes]:
+        """The lines, and what stands after the last LF. LF bytes only: other separators are text."""
+        return data.split(b"\n")
+
+    def decode(self, raw: bytes) -> Entry:
+        """One line on its own: what is wrong with it does not touch the others. Raises DamagedLine, UnknownLine."""
+        return decode_line(raw)
+
+    def take_tail(self, tail: bytes, number: int) -> bool:
+        """The tail was in flight when its writer died: nobody was told it is safe, unless it is whole."""
+        if self.take_line(tail, number):
+            self.log.info("tail-newline-added", line=number)
+            return True
+        self.log.info("nul-tail-cut" if b"\0" in tail else "tail-cut", bytes=len(tail))
+        return False
+
+    def was_in_flight(self, last_line: bytes) -> bool:
+        """Whether a damaged last line that ends well holds sectors of an append that never reached the disk."""
+        return b"\0" in last_line
+
+    def take_line(self, raw: bytes, number: int) -> bool:
         """Take one line; False when it is damaged."""
         try:
-            self.take(decode_line(raw))
+            entry = self.decode(raw)
         except UnknownLine as unknown:
             self.last_seq = max(self.last_seq, unknown.seq)
             self.last_gen = max(self.last_gen, unknown.gen)
             self.doubt(unknown.call, unknown.why, number)
             self.kept.append(raw)
+            return True
         except DamagedLine:
             return False
-        return True
-
-    def take(self, entry: Entry) -> None:
         self.entries.append(entry)
         self.last_seq = max(self.last_seq, entry.seq)
         self.last_gen = max(self.last_gen, entry.gen)
+        return True
+
+    def take_damaged(self, raw: bytes, number: int) -> None:
+        """Damage in the middle: report it and keep it; a line that follows a hole of zeros counts."""
+        after_hole = raw.lstrip(b"\0")
+        if len(after_hole) < len(raw) and after_hole and self.take_line(after_hole, number):
+            self.log.warning("line-after-hole-recovered", line=number)
+            raw = raw[: len(raw) - len(after_hole)]
+        try:
+            self.decode(raw)
+        except DamagedLine as damage:
+            self.doubt(damage.call, damage.why if raw.strip(b"\0") else "a hole of zeros", number)
+        self.kept.append(raw)
 
     def doubt(self, call: str | None, why: str, number: int) -> None:
+        """A call is uncertain, or every call is when nobody knows whose line it was."""
         self.quarantined.setdefault(call or EVERY_CALL, why)
         self.log.warning("line-quarantined", line=number, call=call, why=why)
 
-    def damaged(self, raw: bytes, number: int) -> None:
-        """Damage in the middle: report it, keep it, and read the whole line that may be glued to its end."""
-        at = _glued_line(raw)
-        if at:
-            try:
-                self.take(decode_line(raw[at:]))
-                self.log.warning("glued-line-recovered", line=number)
-                raw = raw[:at]
-            except (DamagedLine, UnknownLine):
-                pass
-        try:
-            decode_line(raw)
-        except DamagedLine as damage:
-            self.doubt(damage.call, "a hole of zeros" if raw.strip(b"\0") == b"" else damage.why, number)
-        except UnknownLine as unknown:
-            self.doubt(unknown.call, unknown.why, number)
-        self.kept.append(raw)
+    def fold_all(self) -> dict[str, CallRecord]:
+        """The record of each call, from the lines that count."""
+        by_call: dict[str, list[Entry]] = {}
+        for entry in self.in_order():
+            by_call.setdefault(entry.call, []).append(entry)
+        records = {}
+        for call, entries in by_call.items():
+            record, doubtful = fold(call, entries)
+            if doubtful:
+                self.doubt(call, "a field could not be read", 0)
+            records[call] = self.reload_ids(record)
+        return records
+
+    def in_order(self) -> list[Entry]:
+        """The entries that count, by sequence number; a stale generation's are left out."""
+        ordered = sorted(self.entries, key=lambda entry: (entry.seq, -entry.gen))
+        limit = _where_the_next_generation_begins(ordered)
+        counted: list[Entry] = []
+        seen: dict[tuple[str, int], None] = {}
+        for entry in ordered:
+            stale = entry.gen in limit and entry.seq >= limit[entry.gen]
+            if stale or (entry.call, entry.seq) in seen:
+                self.log.warning("stale-line-ignored", seq=entry.seq, gen=entry.gen, call=entry.call)
+                continue
+            seen[(entry.call, entry.seq)] = None
+            counted.append(entry)
+        return counted
+
+    def report_gaps(self) -> None:
+        """A number that no line carries is a lost line, and nobody knows whose (none is missing above `covers`)."""
+        covered = max((int(entry.body.get("covers", 0)) for entry in self.entries), default=0)
+        expected = covered
+        for number in sorted({entry.seq for entry in self.entries if entry.seq > covered}):
+            if number != expected + 1 and not self.quarantined:
+                self.doubt(None, f"lines {expected + 1} to {number - 1} are missing", 0)
+                return
+            expected = number
 
 
-def _glued_line(raw: bytes) -> int:
-    return max(raw.rfind(b'{"v":'), 0)
-
-
-def read_log(data: bytes, log: EventLog, reload_ids: Callable[[CallRecord], CallRecord]) -> LoadedLog:
-    """What these bytes say.
-
-    `reload_ids` gives back the record with the event ids that a restart remembers.
-    """
-    reading = _Reading(log)
-    chunks = data.split(b"\n")
-    tail = chunks.pop()
-    good_end = len(data) - len(tail)
-    newline_missing = False
-    if tail:
-        # The tail was in flight when its writer died: nobody was told it is safe, unless it is whole.
-        newline_missing = reading.line(tail, len(chunks) + 1)
-        if newline_missing:
-            log.info("tail-newline-added", line=len(chunks) + 1)
-            good_end = len(data)
-        else:
-            log.info("nul-tail-cut" if b"\0" in tail else "tail-cut", bytes=len(tail))
-    for number, raw in enumerate(chunks, 1):
-        if reading.line(raw, number):
-            continue
-        if number == len(chunks) and not tail and b"\0" in raw:
-            # The last line ends well but holds zeros: sectors of the append in flight that never reached the disk.
-            log.info("nul-tail-cut", bytes=len(raw) + 1)
-            good_end -= len(raw) + 1
-            continue
-        reading.damaged(raw, number)
-    return _folded(reading, data, good_end, newline_missing, len(chunks), reload_ids)
-
-
-def _folded(
-    reading: _Reading,
-    data: bytes,
-    good_end: int,
-    newline_missing: bool,
-    lines: int,
-    reload_ids: Callable[[CallRecord], CallRecord],
-) -> LoadedLog:
-    by_call: dict[str, list[Entry]] = {}
-    for entry in in_order(reading.entries, reading.log):
-        by_call.setdefault(entry.call, []).append(entry)
-    records = {}
-    for call, entries in by_call.items():
-        record, doubtful = fold(call, entries)
-        if doubtful:
-            reading.doubt(call, "a field could not be read", 0)
-        records[call] = reload_ids(record)
-    _report_gaps(reading)
-    return LoadedLog(
-        records=records,
-        quarantined=reading.quarantined,
-        kept_lines=reading.kept,
-        last_seq=reading.last_seq,
-        last_gen=reading.last_gen,
-        lines=lines,
-        good_end=good_end,
-        newline_missing=newline_missing,
-        last_line_at=data.rfind(b"\n", 0, max(good_end - 1, 0)) + 1,
-    )
-
-
-def in_order(entries: list[Entry], log: EventLog) -> list[Entry]:
-    """The entries that count, by sequence number; a stale generation's are left out, covered ones skipped."""
-    ordered = sorted(entries, key=lambda entry: (entry.seq, -entry.gen))
+def _where_the_next_generation_begins(ordered: list[Entry]) -> dict[int, int]:
+    """For each generation but the highest, the lowest number of any higher one."""
     starts: dict[int, int] = {}
     for entry in ordered:
         starts[entry.gen] = min(starts.get(entry.gen, entry.seq), entry.seq)
-    # Where the next higher generation begins, for each generation.
     limit: dict[int, int] = {}
     lowest: int | None = None
     for gen in sorted(starts, reverse=True):
         if lowest is not None:
             limit[gen] = lowest
         lowest = starts[gen] if lowest is None else min(lowest, starts[gen])
-    counted: list[Entry] = []
-    seen: dict[tuple[str, int], None] = {}
-    for entry in ordered:
-        stale = entry.gen in limit and entry.seq >= limit[entry.gen]
-        if stale or (entry.call, entry.seq) in seen:
-            log.warning("stale-line-ignored", seq=entry.seq, gen=entry.gen, call=entry.call)
-            continue
-        seen[(entry.call, entry.seq)] = None
-        counted.append(entry)
-    return counted
-
-
-def _report_gaps(reading: _Reading) -> None:
-    """A number that no line carries is a lost line, and nobody knows whose (compaction leaves none above `covers`).
-
-     number that no line carries is a lost line, and nobody knows whose (compaction leaves none above
-    `covers`).
-    """
-    covered = max((int(entry.body.get("covers", 0)) for entry in reading.entries), default=0)
-    numbers = sorted({entry.seq for entry in reading.entries if entry.seq > covered})
-    expected = covered
-    for number in numbers:
-        if number != expected + 1 and not reading.quarantined:
-            reading.doubt(None, f"lines {expected + 1} to {number - 1} are missing", 0)
-            return
-        expected = number
+    return limit

@@ -16,7 +16,7 @@ import fcntl
 import os
 
 from scenarios.voice_call.manager.config import EventLog
-from scenarios.voice_call.manager.log_reading import LoadedLog, read_log
+from scenarios.voice_call.manager.log_reading import LoadedLog, LogReader
 from scenarios.voice_call.manager.records import CallRecord, delta, encode_line
 
 LOG_NAME = "calls.jsonl"
@@ -35,6 +35,8 @@ class StoreLocked(StoreUnavailable):
 
 class Store:
     """The log of one directory. `open` before anything else; `close` gives the lock back."""
+
+    reader: type[LogReader] = LogReader
 
     def __init__(self, directory: str, *, log: EventLog, compact_after_lines: int = 1_000) -> None:
         self.directory = os.path.abspath(directory)
@@ -127,7 +129,7 @@ class Store:
             # Absent is not unreadable: only this one error means that there is nothing yet.
             self._fd = os.open(self.path, flags | os.O_CREAT | os.O_EXCL, 0o600)
         data = self.read_all(self._fd)
-        loaded = read_log(data, self._log, self.reload_ids)
+        loaded = self.read_log(data)
         self._adopt(loaded)
         self.repair_tail(loaded, data)
         self.sync_content()
@@ -143,6 +145,10 @@ class Store:
         while part := os.read(fd, _READ_SIZE):
             parts.append(part)
         return b"".join(parts)
+
+    def read_log(self, data: bytes) -> LoadedLog:
+        """What the bytes of the log say."""
+        return self.reader(self._log, self.reload_ids).read(data)
 
     def reload_ids(self, record: CallRecord) -> CallRecord:
         """The record with the event ids a restart remembers: all of them, those of ended calls too."""
@@ -181,11 +187,16 @@ class Store:
             raise StoreUnavailable(f"{self.path} is closed; this writer's time is over")
         if self.poisoned is not None:
             raise StoreUnavailable(f"{self.path} refuses: {self.poisoned}; it must be reopened first")
-        line = encode_line(seq=self._seq + 1, gen=self._gen, call=after.call_id, kind=kind, body=delta(before, after))
+        line = self.line_of(before, after, kind)
         self.append_line(line)
         self._seq += 1
         self._lines += 1
         self._offset += len(line)
+
+    def line_of(self, before: CallRecord | None, after: CallRecord, kind: str) -> bytes:
+        """The line of a change: the change only, however long the call is."""
+        body = delta(before, after)
+        return encode_line(seq=self._seq + 1, gen=self._gen, call=after.call_id, kind=kind, body=body)
 
     def append_line(self, line: bytes) -> None:
         """One line: written, then synced, or cut back and told."""
@@ -245,7 +256,7 @@ class Store:
                 data = self.read_all(fd)
             finally:
                 os.close(fd)
-            loaded = read_log(data, self._log, self.reload_ids)
+            loaded = self.read_log(data)
             content = data[: loaded.good_end] + (b"\n" if loaded.newline_missing else b"")
             self._replace(content)
         except OSError as error:

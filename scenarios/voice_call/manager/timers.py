@@ -59,12 +59,16 @@ class Timers:
         """Arm what this record asks for, cancel what it no longer asks for."""
         if not self._on:
             return
-        wanted = duties(record, self.config, self._now(), dialing=self._is_dialing(record.call_id))
+        wanted = self.wanted(record)
         for call, kind in list(self._armed):
             if call == record.call_id and kind not in wanted:
                 self._disarm((call, kind))
         for kind, duty in wanted.items():
             self._want((record.call_id, kind), duty)
+
+    def wanted(self, record: CallRecord) -> dict[str, Duty]:
+        """What this record asks for now; the same after a restart."""
+        return duties(record, self.config, self._now(), dialing=self._is_dialing(record.call_id))
 
     def _want(self, key: tuple[str, str], duty: Duty) -> None:
         armed = self._armed.get(key)
@@ -113,7 +117,7 @@ class Timers:
         record = self._current(key[0])
         if not self._on or record is None:
             return
-        duty = duties(record, self.config, self._now(), dialing=self._is_dialing(key[0])).get(key[1])
+        duty = self.wanted(record).get(key[1])
         if duty is None:
             self._attempts.pop(key, None)
         elif failed or duty.due <= self._now():

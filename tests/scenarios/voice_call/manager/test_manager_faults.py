@@ -68,6 +68,8 @@ async def whole_story(world: World) -> None:
         await delivered(world, manager, event)
     world.kill(manager)
     manager = await begun(world, **settings)
+    (call,) = manager.view()["calls"]
+    assert call["processedEventIds"] == [event["id"] for event in events[:4]]
     for event in events:
         await delivered(world, manager, event)
     await asyncio.sleep(400)

@@ -101,7 +101,7 @@ def test_hole_of_zeros_in_the_middle_keeps_the_lines_after_it(tmp_path: Path, lo
     store = Store(str(tmp_path), log=log)
     loaded = store.open()
     assert list(loaded.records) == ["c-0", "c-2"] and list(loaded.quarantined) == [EVERY_CALL]
-    assert "glued-line-recovered" in log.names()
+    assert "line-after-hole-recovered" in log.names()
     store.close()
 
 
