@@ -60,7 +60,7 @@ async def begun(world: World, **settings: Any) -> Any:
 
 
 async def whole_story(world: World) -> None:
-    settings = {"compact_after_lines": 4}
+    settings = {"compact_after_lines": 3}
     manager = await begun(world, **settings)
     events = [world.event("ringing"), world.event("answered")]
     events += [world.event("speech", transcript=f"line {n}") for n in range(4)]
