@@ -7,8 +7,9 @@ Not covered: C extensions that draw their own randomness, `hash()` of strings.
 
 import random
 import sys
+import uuid
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import xxhash
 
@@ -58,9 +59,7 @@ def _start_streams(kernel: "Kernel") -> None:
     tempfile = sys.modules.get("tempfile")
     if tempfile is not None:
         vars(tempfile).update(_name_sequence=_TemporaryNames(kernel), tempdir="/tmp")
-    uuid = sys.modules.get("uuid")
-    if uuid is not None:
-        vars(uuid)["_last_timestamp"] = None  # uuid1 counts up from it
+    vars(uuid)["_last_timestamp"] = None  # uuid1 counts up from it
 
 
 class _TemporaryNames:
@@ -78,6 +77,37 @@ class _TemporaryNames:
 
     def __next__(self) -> str:
         return "".join(self._LETTERS[byte % len(self._LETTERS)] for byte in entropy_of(self._kernel).bytes(8))
+
+
+_NODE: Final = 0x02_00_00_00_00_01
+"""A locally administered MAC address, for uuid1."""
+
+
+def install(kernel_now: "Callable[[], Kernel | None]") -> Callable[[], None]:
+    """Make generators without a seed draw theirs from the kernel; returns what undoes it."""
+    real_seed, real_module_seed = random.Random.seed, random.seed
+
+    def seed(self: random.Random, a: Any = None, version: int = 2) -> None:
+        kernel = kernel_now()
+        if a is None and kernel is not None:
+            a = int.from_bytes(entropy_of(kernel).bytes(16), "big")
+        real_seed(self, a, version)
+
+    def module_seed(a: Any = None, version: int = 2) -> None:
+        seed(real_module_seed.__self__, a, version)  # type: ignore[attr-defined]  # a bound method
+
+    uuid_names = {"_node": _NODE, "_generate_time_safe": None}
+    uuid_before = {name: vars(uuid).get(name) for name in uuid_names}
+    vars(uuid).update(uuid_names)
+    setattr(random.Random, "seed", seed)  # noqa: B010  # mypy allows no assignment to a method
+    vars(random)["seed"] = module_seed
+
+    def undo() -> None:
+        setattr(random.Random, "seed", real_seed)  # noqa: B010  # as above
+        vars(random)["seed"] = real_module_seed
+        vars(uuid).update(uuid_before)
+
+    return undo
 
 
 Restore = tuple[object, object]

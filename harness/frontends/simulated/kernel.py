@@ -292,6 +292,16 @@ class Kernel:
 
     # -- life and death --------------------------------------------------------------------------------------------
 
+    def set_injector(self, injector: Injector | None) -> None:
+        """Other faults from now on, or none."""
+        self.injector = injector
+        self._consulted = injector is not None or self.call_log is not None
+
+    def set_death(self, position: int | None) -> None:
+        """Die before the item at this trace position is recorded (None: do not)."""
+        self._die_at = position
+        self._watched = position is not None or self._before_item is not None
+
     def freeze(self) -> None:
         """From now on nothing has an effect or is recorded; every call raises `ProcessDied`."""
         self.frozen = True
@@ -342,10 +352,14 @@ class Kernel:
         try:
             return self.find(path, follow, start)
         except OutsideImage as outside:
-            real = outside.path
+            raise self.no_change_of(outside, path) from None
+
+    def no_change_of(self, outside: OutsideImage, path: str) -> BaseException:
+        """What to raise where a call would change the real machine: an escape, or ENOENT where it has no such folder."""
+        real = outside.path
         if real_files.exists(real) or real_files.exists(_dirname(real)):
-            raise self.escape(f"{real}, a path of the real machine", "mounted")
-        raise os_error(errno.ENOENT, path)
+            return self.escape(f"{real}, a path of the real machine", "mounted")
+        return os_error(errno.ENOENT, path)
 
     def real_path(self, outside: OutsideImage, path: str, allowed: Callable[[str], bool]) -> str:
         """The path of the real machine that a reader may look at; what it may not is an escape, what is not ENOENT."""

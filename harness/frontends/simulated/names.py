@@ -55,11 +55,11 @@ def open_file(kernel: "Kernel", path: str, flags: int, mode: int, start: int | N
         if isinstance(node, SymbolicLink):
             raise os_error(errno.ENOTDIR if flags & os.O_DIRECTORY else errno.ELOOP, path)
         if isinstance(node, Folder):
-            if flags & (os.O_ACCMODE | os.O_CREAT) and not (flags & os.O_ACCMODE == os.O_RDONLY and not creates):
+            if flags & (os.O_ACCMODE | os.O_CREAT | os.O_TRUNC):
                 raise os_error(errno.EISDIR, path)
         elif flags & os.O_DIRECTORY:
             raise os_error(errno.ENOTDIR, path)
-        elif flags & os.O_TRUNC and flags & os.O_ACCMODE != os.O_RDONLY:
+        elif flags & os.O_TRUNC:
             descriptors.truncate(kernel, ino, 0)
     if not path.startswith("/"):
         path = os.path.normpath(f"{kernel.path_of(kernel.cwd if start is None else start)}/{path}")
@@ -211,6 +211,8 @@ def _both_places(kernel: "Kernel", old: str, new: str, start: int | None, new_st
                 raise error from None
             late.append(error)
             places.append((ROOT, "", None))
+    if late and any(name in (".", "..") for _, name, _ in places):
+        raise os_error(errno.EBUSY, old, new)
     missing = places[0][2] is None and places[0][1] not in ("", ".", "..")
     if late:
         raise os_error(errno.ENOENT, old, new) if missing else late[0]
@@ -228,11 +230,11 @@ def _is_within(kernel: "Kernel", folder: int, above: int) -> bool:
 
 def truncate(kernel: "Kernel", path: str, size: int) -> None:
     kernel.check("truncate", path, size)
+    if size < 0:
+        raise os_error(errno.EINVAL, path)
     _, _, ino = kernel.locate(path)
     if ino is None:
         raise os_error(errno.ENOENT, path)
-    if size < 0:
-        raise os_error(errno.EINVAL, path)
     if not isinstance(kernel.nodes[ino], File):
         raise os_error(errno.EISDIR, path)
     descriptors.truncate(kernel, ino, size)

@@ -16,7 +16,7 @@ import os
 import posixpath
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any, ClassVar, Final
@@ -24,8 +24,9 @@ from typing import Any, ClassVar, Final
 from pyfakefs.fake_filesystem_unittest import Patcher
 from pyfakefs.mox3_stubout import StubOutForTesting
 
-from harness.frontends.simulated import escapes, sim_fcntl, sim_io, sim_os
+from harness.frontends.simulated import determinism, escapes, sim_fcntl, sim_io, sim_os
 from harness.frontends.simulated.endings import ProcessDied
+from harness.frontends.simulated.kernel import running
 
 _REAL: Final[dict[str, ModuleType]] = {
     "os": os,
@@ -161,6 +162,10 @@ def _set_tempfile_defaults(module: ModuleType) -> None:
             function.__defaults__ = tuple(module.unlink if callable(value) else value for value in defaults)
 
 
+def _nothing() -> None:
+    pass
+
+
 class Redirection:
     """The redirection of this process: enter it once a sweep; it nests."""
 
@@ -178,6 +183,7 @@ class Redirection:
         self._depth = 0
         self._writes_bytecode = True
         self._unraisable = sys.unraisablehook
+        self._undo_seeding: Callable[[], None] = _nothing
 
     def __enter__(self) -> "Redirection":
         if self._depth == 0:
@@ -215,8 +221,10 @@ class Redirection:
                 previous(unraisable)
 
         sys.unraisablehook = hook
+        self._undo_seeding = determinism.install(lambda: running.kernel)
 
     def _stop(self) -> None:
+        self._undo_seeding()
         self._patcher.stop_patching(temporary=True)
         sys.dont_write_bytecode = self._writes_bytecode
         sys.unraisablehook = self._unraisable

@@ -81,9 +81,9 @@ def open(
     try:
         raw = _raw(kernel, file, flags, closefd, opener)
     except OutsideImage as outside:
-        real = kernel.real_path(outside, file, real_files.is_readable)
         if ways != 1:
-            raise kernel.escape(f"open of {real}, a file of the real machine, for writing", "mounted") from None
+            raise kernel.no_change_of(outside, file) from None
+        real = kernel.real_path(outside, file, real_files.is_readable)
         return _real_open(real, mode, buffering, encoding, errors, newline)
     if raw is None:
         return _real_open(file, mode, buffering, encoding, errors, newline, closefd)

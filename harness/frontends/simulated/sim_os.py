@@ -37,7 +37,11 @@ def open(kernel: "Kernel", path: Any, flags: int, mode: int = 0o777, *, dir_fd: 
     try:
         return names.open_file(kernel, text, flags, mode, start_of(kernel, dir_fd, text))
     except OutsideImage as outside:
+        if flags & (os.O_CREAT | os.O_ACCMODE):
+            raise kernel.no_change_of(outside, text) from None
         real = kernel.real_path(outside, text, real_files.is_readable)
+        if not real_files.exists(real):
+            raise os_error(errno.ENOENT, text) from None
         raise kernel.escape(f"os.open of {real}, a file of the real machine (open() can read it)", "mounted") from None
 
 

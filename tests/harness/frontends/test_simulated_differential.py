@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.disk import DiskImage, File, Folder, SymbolicLink
+from harness.disk import DiskImage, File, SymbolicLink
 from harness.frontends.simulated import Kernel, Redirection
 
 NAMES = ("a", "b", "d", "e", "l")
@@ -409,7 +409,7 @@ def path_unlink(world: World, path: str, missing_ok: bool) -> None:
 def path_questions(world: World, path: str) -> tuple[object, ...]:
     where = pathlib.Path(world.path(path))
     asked = (where.exists, where.is_file, where.is_dir, where.is_symlink)
-    return tuple(ask() for ask in asked) + (world.shown(where.resolve()),)
+    return *(ask() for ask in asked), world.shown(where.resolve())
 
 
 @action(PATHS, st.booleans(), st.booleans())
@@ -489,11 +489,11 @@ def tree(image: DiskImage) -> list[tuple[str, object]]:
     found: list[tuple[str, object]] = []
     first: dict[int, str] = {}
     for name, ino, node in image.walk():
-        content = {
-            File: lambda node=node: node.data,
-            Folder: lambda: "folder",
-            SymbolicLink: lambda node=node: "-> " + node.target,
-        }[type(node)]()
+        content: object = "folder"
+        if isinstance(node, File):
+            content = node.data
+        elif isinstance(node, SymbolicLink):
+            content = "-> " + node.target
         found.append((name, (content, first.setdefault(ino, name))))
     return found
 
