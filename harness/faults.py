@@ -109,7 +109,7 @@ class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
     def describe(self) -> str:
         """One line for a reader: what, on which call, how long."""
         if self.keep is not None:
-            what = f"short write ({_count(self.keep, 'byte')} land)"
+            what = f"short write of {_count(self.keep, 'byte')}"
             if self.errno is not None:
                 what = f"{self.errno} after {_count(self.keep, 'byte')}"
         elif self.lying:

@@ -5,7 +5,8 @@ nothing is ready it moves the clock to the next timer. An hour of sleeping costs
 every run.
 """
 
-from harness.clock.loop import LoopStalled, NotVirtual, SubjectSpins, VirtualLoop
-from harness.clock.wall import START, VirtualClock
+from harness.clock.loop import LoopStalled, SubjectSpins, VirtualLoop
+from harness.clock.outside import NotVirtual
+from harness.clock.wall import START, VirtualClock, machine_seconds
 
-__all__ = ["START", "LoopStalled", "NotVirtual", "SubjectSpins", "VirtualClock", "VirtualLoop"]
+__all__ = ["START", "LoopStalled", "NotVirtual", "SubjectSpins", "VirtualClock", "VirtualLoop", "machine_seconds"]

@@ -18,9 +18,10 @@ import heapq
 import threading
 from collections.abc import Coroutine, Generator
 from contextvars import Context
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, Final, TypeVar
 
 from harness.clock.burial import bury
+from harness.clock.outside import outside_of_this_world, refuse
 from harness.clock.wall import VirtualClock
 
 _Result = TypeVar("_Result")
@@ -38,10 +39,7 @@ class SubjectSpins(BaseException):
     """Callbacks run on and on while no virtual time passes."""
 
 
-class NotVirtual(BaseException):
-    """The subject asked the loop for something outside of this world; no `except Exception` hides this."""
-
-
+@outside_of_this_world
 class VirtualLoop(asyncio.BaseEventLoop):
     """An event loop on `clock`. About 20 µs to make, nothing to release but by `kill` (or `close`).
 
@@ -330,36 +328,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self, callback: Any, *args: Any, context: Context | None = None
     ) -> asyncio.Handle:
         if self._thread_id not in (None, threading.get_ident()):
-            _refuse("call_soon_threadsafe from another thread")
+            refuse("call_soon_threadsafe from another thread")
         return self.call_soon(callback, *args, context=context)
-
-
-_OUTSIDE: Final = (
-    "run_in_executor add_reader remove_reader add_writer remove_writer getaddrinfo getnameinfo sock_recv "
-    "sock_recv_into sock_recvfrom sock_recvfrom_into sock_sendall sock_sendto sock_connect sock_accept sock_sendfile "
-    "create_connection create_server create_unix_connection create_unix_server create_datagram_endpoint "
-    "connect_accepted_socket connect_read_pipe connect_write_pipe subprocess_exec subprocess_shell sendfile start_tls "
-    "add_signal_handler remove_signal_handler set_default_executor"
-)
-
-
-def _refuse(name: str) -> NoReturn:
-    raise NotVirtual(
-        f"{name}: the virtual loop has no threads, sockets, processes or signals; "
-        "run this program on the mounted frontend (harness record, harness crash)"
-    )
-
-
-def _refusing(name: str) -> Any:
-    def refused(self: VirtualLoop, *args: Any, **options: Any) -> NoReturn:
-        _refuse(f"loop.{name}")
-
-    refused.__name__ = name
-    return refused
-
-
-for _name in _OUTSIDE.split():
-    setattr(VirtualLoop, _name, _refusing(_name))
 
 
 def _chain(handle: Any) -> object | None:

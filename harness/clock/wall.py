@@ -47,6 +47,12 @@ _FROZEN_CLOCKS: Final = frozenset(
 )
 
 
+def machine_seconds() -> float:
+    """Seconds on the machine's own monotonic clock, frozen or not: for budgets and rates of the harness itself."""
+    seconds: float = _REAL["perf_counter"]()
+    return seconds
+
+
 def _is_machinery(module: str) -> bool:
     return module in _MACHINERY or module.startswith(tuple(name for name in _MACHINERY if name.endswith(".")))
 

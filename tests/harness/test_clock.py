@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from harness.clock import START, LoopStalled, NotVirtual, SubjectSpins, VirtualClock, VirtualLoop
+from harness.clock import START, LoopStalled, NotVirtual, SubjectSpins, VirtualClock, VirtualLoop, machine_seconds
 
 
 @pytest.fixture
@@ -115,6 +115,12 @@ def test_the_test_machinery_keeps_real_time(clock: VirtualClock) -> None:
     exec(asked, mine)
     assert START not in theirs["answer"]
     assert mine["answer"] == (START, START)
+
+
+def test_the_harness_can_still_read_the_machines_clock(clock: VirtualClock) -> None:
+    began = machine_seconds()
+    time.sleep(3600)
+    assert 0 <= machine_seconds() - began < 60
 
 
 def test_a_subject_named_like_a_machinery_module_is_frozen(clock: VirtualClock) -> None:

@@ -208,7 +208,7 @@ def test_a_plan_survives_json(plan: FaultPlan) -> None:
             FaultPlan((Fault(("write", "fsync"), call=17, errno="EIO", lasts=None),)),
             "EIO on call 17 (write/fsync), for good",
         ),
-        (FaultPlan((Fault(("write",), keep=1, lasts=2),)), "short write (1 byte land) on the 1st write, 2 times"),
+        (FaultPlan((Fault(("write",), keep=1, lasts=2),)), "short write of 1 byte on the 1st write, 2 times"),
         (FaultPlan((Fault(("write",), keep=60, errno="EIO"),)), "EIO after 60 bytes on the 1st write, once"),
         (FaultPlan((Fault(delay=2.0, occurrence=12),)), "a delay of 2 s on the 12th call, once"),
         (FaultPlan((Fault(errno="EIO", call=3, occurrence=2),)), "EIO on the 2nd call from call 3 on, once"),
