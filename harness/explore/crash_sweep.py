@@ -1,0 +1,218 @@
+"""The sweep of one recorded run: kill-points x legal crash states, and deaths during the recoveries that follow.
+
+Covered: every position of the trace (before each operation and mark, and the end), and the inside of each write under
+the profile `process`. At a kill-point every distinct disk is recovered once, modulo contents that recovery never read
+(durability.md, section 5); a (disk, ledger, world) met at an earlier kill-point is not judged again.
+
+Recovery is a program too (DESIGN, section 4, rule 7): for each kill-point one representative of each shape of
+recovery (the kinds and inodes of its operations) is recorded and swept in turn.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from harness.clock import machine_seconds
+from harness.disk import DiskImage
+from harness.durability.crash_states import CrashStates, KillPoint
+from harness.durability.observable import Observed
+from harness.durability.profiles import Profile, profile
+from harness.durability.state import CrashState
+from harness.explore.finding import Discovery, report
+from harness.explore.judging import ByPhase, Judged, judge_restart
+from harness.explore.recording import AnyScenario, Recording, record_recovery
+from harness.explore.saved_case import Death
+from harness.explore.tally import Tally
+from harness.explore.world_at import unattached_world
+from harness.scenario import World
+from harness.trace import Fdatasync, Fsync, Item, Mark, SyncAll, Trace, Write
+
+POWER_AFTER_KILL: Final = "strict"
+"""The profile of a power cut that follows a process death: pending stays pending (durability.md, section 3)."""
+
+Stop = Callable[[Tally], bool]
+
+
+def never(_: Tally) -> bool:
+    return False
+
+
+class CrashSweep:
+    """Sweeps one recording under one profile. `bound` limits distinct disks per kill-point (then `bounded`)."""
+
+    def __init__(
+        self, recording: Recording, profile_name: str, contract: ByPhase, *, bound: int = 65_536, recovery: bool = True
+    ) -> None:
+        self.recording = recording
+        self.scenario: AnyScenario = recording.scenario
+        self.profile: Profile = profile(profile_name)
+        self.contract = contract
+        self.bound = bound
+        self.recovery = recovery
+        self.world: World = unattached_world(recording)
+        self.tally = Tally()
+
+    def chunks(self, most: int) -> list[range]:
+        """Kill-points in at most `most` ranges that keep together those with one ledger and one world."""
+        recording = self.recording
+        starts = [recording.began]
+        for position in range(recording.began + 1, recording.end + 1):
+            if self._epoch(position) != self._epoch(position - 1):
+                starts.append(position)
+        per_chunk = -(-len(starts) // most)
+        firsts = starts[::per_chunk]
+        return [range(a, b) for a, b in zip(firsts, [*firsts[1:], recording.end + 1], strict=True)]
+
+    def _epoch(self, position: int) -> tuple[object, int]:
+        return (self.recording.ledger_at(position).key, self.recording.snapshot_index(position))
+
+    def run(self, positions: Iterable[int], stop: Stop = never) -> Tally:
+        """Sweep these kill-points (ascending). Findings and counts go to `tally`; `stop` may end it early."""
+        began = machine_seconds()
+        recording = self.recording
+        tally = self.tally
+        walk = CrashStates(recording.base, self.profile, bound=self.bound, seed=recording.seed)
+        fed = 0
+        epoch: object = None
+        observed = Observed()
+        listed = 0
+        for position in positions:
+            while fed < position:
+                walk.feed(fed, recording.items[fed], recording.sources[fed])
+                fed += 1
+            if epoch != (now := self._epoch(position)):
+                epoch, observed, listed = now, Observed(), 0
+            item = recording.items[position] if position < recording.end else None
+            here = walk.at()
+            if not self._at(here, position, observed, stop):
+                break
+            # An operation adds states to those before it, a sync only takes some away (durability.md, section 5).
+            if listed == 0 or not _is_sync(recording.items[position - 1]):
+                tally.distinct += max(0, here.distinct - listed)
+            listed = here.distinct
+            if isinstance(item, Write) and self.profile.name == "process":
+                inside = walk.during(item)
+                if not self._at(inside, position, observed, stop):
+                    break
+                tally.distinct += inside.distinct
+        tally.wall_s += machine_seconds() - began
+        return tally
+
+    def _at(self, point: KillPoint, position: int, observed: Observed, stop: Stop) -> bool:
+        """Judge what can be told apart at one kill-point and was not judged before. False: `stop` said so."""
+        tally = self.tally
+        tally.kill_points += 1
+        tally.legal += point.legal
+        tally.legal_exact &= point.legal_exact
+        shapes: set[tuple[object, ...]] = set()
+        states = point.observable(observed)
+        for state, image in states:
+            judged = self._judge(position, state, image)
+            states.read(judged.reads)
+            tally.checked += 1
+            if judged.recovery and self.recovery and (shape := _shape(judged.recovery)) not in shapes:
+                shapes.add(shape)
+                self._sweep_recovery(position, state, image)
+            if stop(tally):
+                return False
+        tally.exhaustive &= states.exhaustive
+        return True
+
+    def _judge(self, position: int, state: CrashState, image: DiskImage) -> Judged:
+        judged = self._restart(position, state, image)
+        for told in judged.violations:
+            discovery = Discovery(self.recording, (Death(position, state),), told, image)
+            report(self.tally, discovery, again=lambda other, disk: self._restart(position, other, disk))
+        return judged
+
+    def _restart(self, position: int, state: CrashState, image: DiskImage) -> Judged:
+        recording = self.recording
+        self.world.restore(recording.snapshot_at(position))
+        whole = self.profile.name == "process" and position == recording.end and state.cut is None
+        return judge_restart(
+            self.scenario,
+            self.contract,
+            self.world,
+            image,
+            at=recording.time_at(position) + self.scenario.restart_after_s,
+            seed=recording.seed,
+            ledger=recording.ledger_at(position),
+            previous=recording.observed if whole else None,
+            fault_fired=bool(recording.fired),
+            probes=self.tally.probes,
+        )
+
+    def _sweep_recovery(self, position: int, state: CrashState, image: DiskImage) -> None:
+        """Kill the recovery of this state at each of its own operations (and once more after it has settled)."""
+        recording = self.recording
+        self.world.restore(recording.snapshot_at(position))
+        killed = self.profile.name == "process"
+        base, older = (recording.base, pending_history(recording, position, state)) if killed else (image, Trace())
+        second = record_recovery(
+            self.scenario,
+            recording.workload,
+            recording.seed,
+            image,
+            world=self.world,
+            at=recording.time_at(position) + self.scenario.restart_after_s,
+            ledger=recording.ledger_at(position),
+            trace=older,
+        )
+        second.fired = recording.fired
+        power = profile(POWER_AFTER_KILL) if killed else self.profile
+        walk = CrashStates(base, power, bound=self.bound, seed=recording.seed)
+        observed = Observed()
+        epoch: object = None
+        for later in range(second.end + 1):
+            if later >= second.began and (later <= second.boot_end or later == second.end):
+                self.tally.recovery_kill_points += 1
+                now = (second.ledger_at(later).key, second.snapshot_index(later))
+                if epoch != now:
+                    epoch, observed = now, Observed()
+                states = walk.at().observable(observed)
+                for found, disk in states:
+                    states.read(self._judge_second(second, position, state, later, found, disk))
+                    self.tally.recovery_checked += 1
+            if later < second.end:
+                walk.feed(later, second.items[later], second.sources[later])
+
+    def _judge_second(
+        self, second: Recording, position: int, state: CrashState, later: int, found: CrashState, disk: DiskImage
+    ) -> tuple[int, ...]:
+        self.world.restore(second.snapshot_at(later))
+        judged = judge_restart(
+            self.scenario,
+            self.contract,
+            self.world,
+            disk,
+            at=second.time_at(later) + self.scenario.restart_after_s,
+            seed=second.seed,
+            ledger=second.ledger_at(later),
+            fault_fired=bool(second.fired),
+            probes=self.tally.probes,
+        )
+        for told in judged.violations:
+            deaths = (Death(position, state), Death(later, found))
+            report(self.tally, Discovery(self.recording, deaths, told, disk, second), again=None)
+        return judged.reads
+
+
+def pending_history(recording: Recording, position: int, state: CrashState) -> Trace:
+    """The trace up to a process death, the cut write in flight included: its pending units stay pending."""
+    trace = Trace()
+    for index in range(position):
+        trace.record(recording.items[index], recording.sources[index], recording.times[index])
+    if state.cut is not None:
+        write = recording.items[position]
+        assert isinstance(write, Write)
+        partial = Write(write.ino, write.offset, write.data[: state.cut[1]])
+        trace.record(partial, recording.sources[position], recording.times[position])
+    trace.record(Mark("died", "process"), None, recording.time_at(position))
+    return trace
+
+
+def _is_sync(item: Item) -> bool:
+    return isinstance(item, Fsync | Fdatasync | SyncAll)
+
+
+def _shape(recovery: tuple[Item, ...]) -> tuple[object, ...]:
+    return tuple((type(item), getattr(item, "ino", 0)) for item in recovery)

@@ -1,0 +1,150 @@
+"""From a disk after a death to violations: restart the subject on it, let the contract look, three times.
+
+The phases are those of `harness.scenario.Phase`: right after the restart, after settling, and after one more kill and
+restart. The third is skipped where the first two left the disk as they found it: a deterministic recovery of the same
+disk sees the same.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from harness.disk import DiskImage
+from harness.explore.life import AnyLife, Life, SubjectBroke
+from harness.explore.recording import AnyScenario, Recording
+from harness.ledger import Ledger
+from harness.scenario import Case, Guarantee, Phase, Scenario, World
+from harness.trace import Item, Mark
+from harness.verdict import Violation
+
+ByPhase = Mapping[Phase, Sequence[Guarantee]]
+
+
+class Told(msgspec.Struct, frozen=True):
+    """A violation and the phase in which the judge saw it."""
+
+    phase: Phase
+    violation: Violation
+
+
+class Judged(msgspec.Struct, frozen=True):
+    """What came of one recovered disk: violations, the inodes whose content was read, what recovery did."""
+
+    violations: tuple[Told, ...]
+    reads: tuple[int, ...]
+    recovery: tuple[Item, ...]
+
+
+def by_phase(contract: Sequence[Guarantee]) -> ByPhase:
+    return {phase: tuple(g for g in contract if phase in g.phases) for phase in Phase}
+
+
+def look(contract: ByPhase, case: Case[Any, Any]) -> list[Told]:
+    """Ask every guarantee that holds in this phase. A subject that is not there is a violation in any case."""
+    told = [Told(case.phase, v) for g in contract[case.phase] for v in g.judge(case)]
+    if case.failure is not None and not told:
+        told.append(
+            Told(case.phase, Violation("unavailable", "After a restart the subject is there again.", case.failure))
+        )
+    return told
+
+
+def judge_clean(contract: ByPhase, recording: Recording) -> list[Told]:
+    """The end of a run without a death."""
+    if recording.settled_ledger is None or recording.settled_world is None:
+        return []
+    case: Case[Any, Any] = Case(
+        Phase.CLEAN,
+        recording.settled_ledger,
+        recording.settled_ledger,
+        recording.settled_world,
+        recording.settled,
+        failure=recording.settled_failure,
+        now=recording.settled_at,
+        fault_fired=bool(recording.fired),
+    )
+    return look(contract, case)
+
+
+def judge_restart(
+    scenario: AnyScenario,
+    contract: ByPhase,
+    world: World,
+    image: DiskImage,
+    *,
+    at: float,
+    seed: int,
+    ledger: Ledger,
+    previous: object = None,
+    fault_fired: bool = False,
+    probes: dict[str, int] | None = None,
+    lives: list[AnyLife] | None = None,
+) -> Judged:
+    """Restart the subject on `image` and judge it in the phases RESTARTED, SETTLED, AGAIN.
+
+    `world` has been restored to the moment of death. `lives` collects the lives, for digests and timelines.
+    """
+    violations: list[Told] = []
+    life: AnyLife = Life(scenario, world, image, at=at, seed=seed, ledger=ledger, probes=probes)
+    if lives is not None:
+        lives.append(life)
+    settled: object = None
+    recovered_items = 0
+    phase = Phase.RESTARTED
+    observed: object = None
+    failure: str | None = None
+    try:
+        subject = life.boot()
+        recovered_items = len(life.kernel.trace.items)
+        observed = life.observe(subject)
+    except SubjectBroke as error:
+        failure = _failure(error, violations, phase)
+
+    def case(seen: object, before: object = None) -> Case[Any, Any]:
+        return Case(phase, life.ledger, ledger, world, seen, before, failure, life.now(), fault_fired)
+
+    violations += look(contract, case(observed, previous))
+    if failure is None and type(scenario).settle is not Scenario.settle:
+        phase = Phase.SETTLED
+        try:
+            life.settle(subject)
+            settled = life.observe(subject)
+        except SubjectBroke as error:
+            failure = _failure(error, violations, phase)
+        violations += look(contract, case(settled))
+    elif failure is None:
+        settled = observed
+    life.end()
+    reads = life.kernel.reads
+    boot_items = tuple(item for item in life.kernel.trace.items[:recovered_items] if not isinstance(item, Mark))
+    if failure is None and any(not isinstance(item, Mark) for item in life.kernel.trace.items):
+        phase = Phase.AGAIN
+        first = life
+        life = Life(
+            scenario,
+            world,
+            first.kernel.image(),
+            at=first.now() + scenario.restart_after_s,
+            seed=seed,
+            ledger=first.ledger,
+            probes=probes,
+        )
+        if lives is not None:
+            lives.append(life)
+        observed = None
+        try:
+            observed = life.observe(life.boot())
+        except SubjectBroke as error:
+            failure = _failure(error, violations, phase)
+        violations += look(contract, case(observed, settled))
+        life.end()
+        reads = {**reads, **{ino: None for ino in life.kernel.reads if ino in image.nodes}}
+    return Judged(tuple(violations), tuple(reads), boot_items)
+
+
+def _failure(error: SubjectBroke, violations: list[Told], phase: Phase) -> str:
+    if error.hung:
+        sentence = "The subject answers in bounded time, whatever the disk does."
+        violations.append(Told(phase, Violation("hung", sentence, error.failure)))
+    return error.failure

@@ -1,0 +1,228 @@
+"""One life of a subject: a process on a simulated disk, from its boot to its death.
+
+A life owns a kernel (the volatile file system above one disk image), a virtual-time loop and the ledger as it grows.
+It is what a scenario knows as its `Run`. Outside of `session()` nothing is redirected and no clock is frozen.
+
+Not modelled: two processes of the subject alive at the same time.
+"""
+
+import asyncio
+import contextlib
+import contextvars
+import gc
+import inspect
+import traceback
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, Final, Generic, TypeVar
+
+from harness.clock import LoopStalled, SubjectSpins, VirtualClock, VirtualLoop
+from harness.disk import DiskImage
+from harness.faults import FaultPlan, Injector
+from harness.frontends.simulated import ClosedWorldError, Kernel, ProcessDied, Redirection, SubjectHung
+from harness.ledger import Ledger
+from harness.scenario import MaybeAwaitable, Scenario, StateT, SubjectT, WorldT
+from harness.trace import Mark, Scalar, Trace
+
+EPOCH_S: Final = 1_767_225_600.0
+"""Where virtual time starts: 2026-01-01T00:00:00Z."""
+
+CALL_LIMIT: Final = 200_000
+"""Calls of one life after which a subject counts as hung: a retry loop without an end."""
+
+ResultT = TypeVar("ResultT")
+
+
+class SubjectBroke(Exception):
+    """The subject raised where it must not; `failure` is the sentence for the reader."""
+
+    def __init__(self, failure: str, hung: bool = False) -> None:
+        super().__init__(failure)
+        self.failure = failure
+        self.hung = hung
+
+
+class WorldEscape(Exception):
+    """The subject did something the simulated world cannot see; names the call and what to use instead."""
+
+
+@contextlib.contextmanager
+def session() -> Iterator[None]:
+    """Redirect file calls and freeze time for a stretch of many lives: entering costs milliseconds, a life does not."""
+    collecting = gc.isenabled()
+    with VirtualClock.shared(), Redirection.shared(), _loops_are_virtual():
+        gc.disable()  # a full collection in the middle of a life runs late finalisers at an arbitrary place
+        try:
+            yield
+        finally:
+            if collecting:
+                gc.enable()
+
+
+@contextlib.contextmanager
+def _loops_are_virtual() -> Iterator[None]:
+    """A subject that calls `asyncio.run` by itself gets a loop on the virtual clock, not one that waits for real."""
+    real = asyncio.events.new_event_loop
+
+    def new_event_loop() -> VirtualLoop:
+        return VirtualLoop(VirtualClock.shared(), seed=_loop_seed.get())
+
+    asyncio.events.new_event_loop = new_event_loop
+    asyncio.new_event_loop = new_event_loop
+    try:
+        yield
+    finally:
+        asyncio.events.new_event_loop = real
+        asyncio.new_event_loop = real
+
+
+_loop_seed: contextvars.ContextVar[int] = contextvars.ContextVar("_loop_seed", default=0)
+
+
+class Life(Generic[WorldT, SubjectT, StateT]):
+    """One life; implements `harness.scenario.Run`.
+
+    `at` is the virtual time of its boot, `ledger` what the world knew before. `trace` continues an older trace (after
+    a process death, where pending writes stay pending); `die_at` is a trace position at which the disk freezes.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario[WorldT, SubjectT, StateT],
+        world: WorldT | None,
+        image: DiskImage,
+        *,
+        at: float,
+        seed: int,
+        ledger: Ledger,
+        plan: FaultPlan | None = None,
+        trace: Trace | None = None,
+        recording: bool = True,
+        die_at: int | None = None,
+        before_item: Callable[[int], None] | None = None,
+        log_calls: bool = False,
+        workload: str = "",
+        probes: dict[str, int] | None = None,
+    ) -> None:
+        self.scenario = scenario
+        self.clock = VirtualClock.shared()
+        self.clock.set(at)
+        self.injector = Injector(plan, sleep=self.clock.advance) if plan is not None else None
+        self.kernel = Kernel(
+            image,
+            seed=seed,
+            now=self.clock.now,
+            injector=self.injector,
+            trace=trace,
+            recording=recording,
+            die_at=die_at,
+            call_limit=CALL_LIMIT,
+            before_item=before_item,
+            log_calls=log_calls,
+        )
+        self._ledger = ledger
+        self._seed = seed
+        self._loop: VirtualLoop | None = None
+        self.probes: dict[str, int] = probes if probes is not None else {}
+        self.notes: list[tuple[int, str]] = []
+        self.world: WorldT = world if world is not None else scenario.world(self, workload)
+        self.world.attach(self)
+
+    # What a scenario sees (harness.scenario.Run)
+
+    @property
+    def ledger(self) -> Ledger:
+        return self._ledger
+
+    @property
+    def seed(self) -> int:
+        return self._seed
+
+    def now(self) -> float:
+        return self.clock.now()
+
+    def mark(self, kind: str, event: str = "", **detail: Scalar) -> None:
+        mark = Mark(kind, event, detail)
+        self.kernel.mark(mark)
+        self._ledger = self._ledger.then(mark)
+
+    def probe(self, name: str) -> None:
+        self.probes[name] = self.probes.get(name, 0) + 1
+
+    def note(self, text: str) -> None:
+        self.notes.append((len(self.kernel.trace), text))
+
+    def lift_faults(self) -> None:
+        if self.injector is not None:
+            self.injector.lift()
+
+    # What the explorer does with it
+
+    @property
+    def fault_fired(self) -> bool:
+        return self.injector is not None and bool(self.injector.fired)
+
+    def boot(self) -> SubjectT:
+        return self._perform(lambda: self.scenario.boot(self, self.world), "does not start")
+
+    def steps(self, subject: SubjectT, workload: str) -> SubjectT:
+        """Run the workload; the subject that is alive afterwards."""
+        again = self._perform(lambda: self.scenario.steps(self, self.world, subject, workload), "fails in its workload")
+        return subject if again is None else again
+
+    def observe(self, subject: SubjectT) -> StateT:
+        return self._perform(lambda: self.scenario.observe(self, self.world, subject), "cannot be observed")
+
+    def settle(self, subject: SubjectT) -> None:
+        self._perform(lambda: self.scenario.settle(self, self.world, subject), "fails while settling")
+
+    def act(self, action: Callable[[], MaybeAwaitable[ResultT]], saying: str) -> ResultT:
+        return self._perform(action, saying)
+
+    def end(self) -> None:
+        """The process is gone: nothing it still holds can touch the disk or the world."""
+        if not self.kernel.frozen:
+            self.kernel.freeze()
+        if self._loop is not None:
+            self._loop.kill()
+            self._loop = None
+
+    def _perform(self, action: Callable[[], MaybeAwaitable[ResultT]], saying: str) -> ResultT:
+        seeded = _loop_seed.set(self._seed)
+        try:
+            with self.kernel.activate():
+                value = action()
+                if inspect.isawaitable(value):
+                    if self._loop is None:
+                        self._loop = VirtualLoop(self.clock, seed=self._seed)
+                    value = self._loop.run_until_complete(_awaited(value))
+                result: ResultT = value
+                return result
+        except ProcessDied:
+            raise
+        except (SubjectHung, SubjectSpins, LoopStalled) as error:
+            raise SubjectBroke(f"the subject {saying}: {error}", hung=True) from error
+        except ClosedWorldError as error:
+            raise WorldEscape(str(error)) from error
+        except Exception as error:
+            raise SubjectBroke(f"the subject {saying}: {_in_one_line(error)}") from error
+        finally:
+            _loop_seed.reset(seeded)
+            if self.kernel.escapes:
+                raise WorldEscape(self.kernel.escapes[0])
+
+
+async def _awaited(value: Awaitable[ResultT]) -> ResultT:
+    return await value
+
+
+def _in_one_line(error: BaseException) -> str:
+    """Type, message and the innermost line of the error: what a reader needs to find it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    subject = [frame for frame in frames if "/harness/" not in frame.filename and "/pyfakefs/" not in frame.filename]
+    place = (subject or frames)[-1:] if frames else []
+    where = f" ({place[0].filename.rpartition('/')[2]}:{place[0].lineno})" if place else ""
+    message = str(error) or "without a message"
+    return f"{type(error).__name__}: {message.splitlines()[0]}{where}"
+
+
+AnyLife = Life[Any, Any, Any]
