@@ -1,0 +1,240 @@
+"""One run of the gate: preflight, the floor (all sweeps), then random histories with what is left of the budget.
+
+The floor is every kill-point x distinct state of every workload. A budget that ends before it makes the result
+inconclusive; so does a probe that was never hit and a subject that does no I/O (DESIGN, section 4, rule 8).
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+import msgspec
+
+from harness.clock import machine_seconds
+from harness.explore.recording import AnyScenario
+from harness.explore.tally import Tally
+from harness.gate.options import Options
+from harness.gate.outcome import Report, ScenarioResult
+from harness.gate.pool import Done, here, in_workers
+from harness.gate.preflight import Preflight, SecondProcess, examine
+from harness.gate.task import Task, Workshop
+
+CRASH_PARTS: Final = 6
+FAULT_PARTS: Final = 8
+"""Pieces per workload: small enough that two workers end together, large enough that recording costs little."""
+
+
+class Progress(msgspec.Struct):
+    """What a display needs, updated after each task: counts so far, tasks done and planned, seconds left (or None)."""
+
+    scenario: str = ""
+    profile: str = ""
+    tasks_done: int = 0
+    tasks: int = 0
+    checked: int = 0
+    violations: int = 0
+    began: float = 0.0
+    deadline: float | None = None
+
+    @property
+    def elapsed_s(self) -> float:
+        return machine_seconds() - self.began
+
+    @property
+    def rate(self) -> float:
+        """States judged per second."""
+        return self.checked / self.elapsed_s if self.elapsed_s > 0 else 0.0
+
+    @property
+    def left_s(self) -> float | None:
+        """Seconds left, guessed from the tasks done so far; None before there is anything to guess from."""
+        if self.deadline is not None:
+            return max(0.0, self.deadline - machine_seconds())
+        if not self.tasks_done:
+            return None
+        return self.elapsed_s / self.tasks_done * (self.tasks - self.tasks_done)
+
+
+Listener = Callable[[Progress], None]
+
+
+def silent(_: Progress) -> None:
+    return None
+
+
+class Gate:
+    """Runs scenarios under the options. `local` scenarios live in this process only and cannot be sent to workers."""
+
+    def __init__(self, scenarios: Sequence[AnyScenario], options: Options, *, local: bool = False) -> None:
+        self.scenarios = list(scenarios)
+        self.options = options
+        self.local = local
+        self.workshop = Workshop({scenario.reference: scenario for scenario in scenarios})
+        self.progress = Progress()
+        self._listener: Listener = silent
+        self._deadline: float | None = None
+        self._pool_worthwhile = True
+
+    def run(self, listener: Listener = silent) -> Report:
+        """Everything that was asked for. Ctrl-C ends it early; what was found by then is in the report."""
+        began = machine_seconds()
+        self._listener = listener
+        options = self.options
+        self._deadline = began + options.budget_s if options.budget_s is not None else None
+        self.progress = Progress(began=began, deadline=self._deadline)
+        report = Report(options.seed, options.profiles)
+        try:
+            for scenario in self.scenarios:
+                self._scenario(scenario, report)
+        except KeyboardInterrupt:
+            report.interrupted = True
+        report.wall_s = machine_seconds() - began
+        return report
+
+    def _scenario(self, scenario: AnyScenario, report: Report) -> None:
+        began = machine_seconds()
+        options = self.options
+        results = [
+            ScenarioResult(scenario.name, name, probes=tuple(sorted(scenario.probes))) for name in options.profiles
+        ]
+        report.results += results
+        workloads = list(scenario.workloads())
+        with self._second_process(scenario, workloads) as second:
+            preflight = examine(scenario, workloads, options.seed)
+            for result in results:
+                self._take(result, preflight)
+            runnable = list(preflight.operations)
+            if runnable and self._floor(scenario, runnable, results):
+                self._histories(scenario, results)
+            if second is not None and not preflight.errors:
+                for result in results:
+                    result.errors += second.differing(preflight.digests) if result is results[0] else []
+        for result in results:
+            result.wall_s = machine_seconds() - began
+            result.reasons += [f"probe never hit: {name}" for name in result.missed]
+
+    @contextlib.contextmanager
+    def _second_process(self, scenario: AnyScenario, workloads: list[str]) -> Iterator[SecondProcess | None]:
+        if self.local or not self.options.check_determinism:
+            yield None
+            return
+        second = SecondProcess(scenario.reference, workloads, self.options.seed)
+        try:
+            yield second
+        finally:
+            second.abandon()
+
+    def _take(self, result: ScenarioResult, preflight: Preflight) -> None:
+        result.errors += preflight.errors
+        result.reasons += preflight.idle
+        for finding in preflight.clean.findings:
+            result.total.note(finding)
+        result.total.probes.update(preflight.clean.probes)
+        for workload, operations in preflight.operations.items():
+            result.workloads[workload] = Tally(operations=operations)
+
+    def _floor(self, scenario: AnyScenario, workloads: list[str], results: list[ScenarioResult]) -> bool:
+        """All sweeps. False when the run is over: nothing is left of the budget, or what was looked for is found."""
+        by_profile = {result.profile: result for result in results}
+        tasks = self.tasks(scenario, workloads)
+        progress = self.progress
+        progress.scenario = scenario.name
+        progress.tasks += len(tasks)
+        left = dict.fromkeys(by_profile, 0)
+        for task in tasks:
+            for name in task.profile.split("+"):
+                left[name] += 1
+        for task, done in self._do(tasks):
+            progress.tasks_done += 1
+            for name in task.profile.split("+"):
+                left[name] -= 1
+                result = by_profile[name]
+                if isinstance(done, Exception):
+                    result.errors.append(f"{task.workload}: {done}")
+                    continue
+                if task.kind == "crash":
+                    result.workloads[task.workload].add(done)
+                    progress.checked += done.checked + done.recovery_checked
+                elif task.kind == "faults" and "+" in task.profile:
+                    done = msgspec.structs.replace(
+                        done, findings=[f for f in done.findings if not f.case.deaths or f.case.profile == name]
+                    )
+                result.total.add(done)
+            progress.violations = sum(len(result.total.findings) for result in results)
+            self._listener(progress)
+            if self._satisfied(results):
+                return False
+        for result in results:
+            if left[result.profile] and not result.errors:
+                budget = f"budget of {self.options.budget_s:g} s" if self.options.budget_s else "run"
+                result.reasons.append(
+                    f"the {budget} ended before the floor: {left[result.profile]} pieces of work left"
+                )
+                for tally in result.workloads.values():
+                    tally.exhaustive = False
+        return not any(left.values())
+
+    def _histories(self, scenario: AnyScenario, results: list[ScenarioResult]) -> None:
+        """Random histories: a fixed number without a budget, else rounds with new seeds until it is used up."""
+        options = self.options
+        places = list(scenario.history_workloads())
+        if not options.examples or not scenario.actions() or not places:
+            return
+        by_profile = {result.profile: result for result in results}
+        round_ = 0
+        while True:
+            each = max(1, options.examples // len(places))
+            tasks = [
+                Task(
+                    "histories",
+                    scenario.reference,
+                    workload,
+                    name,
+                    options.seed,
+                    part=round_,
+                    examples=each,
+                    seconds=self._deadline - machine_seconds() if self._deadline is not None else None,
+                )
+                for workload in places
+                for name in options.profiles
+            ]
+            self.progress.tasks += len(tasks)
+            for task, done in self._do(tasks):
+                self.progress.tasks_done += 1
+                if isinstance(done, Exception):
+                    by_profile[task.profile].errors.append(f"histories on {task.workload}: {done}")
+                else:
+                    by_profile[task.profile].total.add(done)
+                self.progress.violations = sum(len(result.total.findings) for result in results)
+                self._listener(self.progress)
+            round_ += 1
+            over = self._deadline is None or machine_seconds() > self._deadline
+            if over or any(result.errors or result.total.findings for result in results):
+                return
+
+    def _satisfied(self, results: list[ScenarioResult]) -> bool:
+        verdict = self.options.stop_at
+        return verdict is not None and any(f.verdict == verdict for r in results for f in r.total.findings)
+
+    def tasks(self, scenario: AnyScenario, workloads: Sequence[str]) -> list[Task]:
+        """The pieces of the floor, the heavy ones first, then histories."""
+        options = self.options
+        first = Task("crash", scenario.reference, "", "", options.seed, bound=options.bound, stop_at=options.stop_at)
+        replace = msgspec.structs.replace
+        tasks: list[Task] = []
+        for workload in workloads:
+            for name in options.profiles:
+                parts = 1 if name == "process" else CRASH_PARTS
+                for part in range(parts):
+                    tasks.append(replace(first, workload=workload, profile=name, part=part, parts=parts))
+        if options.faults:
+            faulty = replace(first, kind="faults", profile="+".join(options.profiles), parts=FAULT_PARTS)
+            for workload in scenario.fault_workloads():
+                if workload in workloads:
+                    tasks += [replace(faulty, workload=workload, part=part) for part in range(FAULT_PARTS)]
+        return tasks
+
+    def _do(self, tasks: list[Task]) -> Iterator[Done]:
+        if self.local or self.options.workers == 1 or len(tasks) < 2:
+            return here(tasks, self.workshop, self._deadline)
+        return in_workers(tasks, self.options.workers, self._deadline, lambda: self._listener(self.progress))

@@ -1,0 +1,105 @@
+"""Before the sweeps: does the subject run at all, does it touch the disk, is it deterministic, does it keep its word?
+
+A subject that fails here is told so; it never counts as held.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+
+import msgspec
+
+from harness.explore.finding import Discovery, report
+from harness.explore.judging import by_phase, judge_clean
+from harness.explore.life import WorldEscape, session
+from harness.explore.recording import AnyScenario, Recording, record
+from harness.explore.tally import Tally
+from harness.trace import Trace, describe
+
+OTHER_HASH_SEED = "4711"
+"""PYTHONHASHSEED of the second process: any value that this process hardly has."""
+
+
+class Preflight(msgspec.Struct):
+    """`clean` are findings of the runs without a death; `errors` end in exit code 4, `idle` in 3."""
+
+    operations: dict[str, int] = msgspec.field(default_factory=dict)
+    digests: dict[str, str] = msgspec.field(default_factory=dict)
+    clean: Tally = msgspec.field(default_factory=Tally)
+    errors: list[str] = msgspec.field(default_factory=list)
+    idle: list[str] = msgspec.field(default_factory=list)
+
+
+def examine(scenario: AnyScenario, workloads: Sequence[str], seed: int) -> Preflight:
+    """Record each workload twice and judge its clean end."""
+    found = Preflight()
+    with session():
+        for workload in workloads:
+            try:
+                first = record(scenario, workload, seed)
+                second = record(scenario, workload, seed)
+            except WorldEscape as error:
+                found.errors.append(f"{workload}: {error}")
+                continue
+            if first.failure is not None:
+                found.errors.append(f"{workload}: in a clean run, without any fault or death, {first.failure}")
+                continue
+            if first.trace.digest() != second.trace.digest():
+                found.errors.append(f"{workload}: the subject is not deterministic: {difference(first, second)}")
+                continue
+            found.operations[workload] = first.operations()
+            found.digests[workload] = first.trace.digest()
+            if not first.operations():
+                found.idle.append(f"{workload}: the subject did no I/O on the simulated disk: nothing was tested")
+            for told in judge_clean(by_phase(scenario.contract()), first):
+                report(found.clean, Discovery(first, (), told), again=None)
+            for name, count in first.probes.items():
+                found.clean.probes[name] = found.clean.probes.get(name, 0) + count
+    return found
+
+
+def difference(first: Recording, second: Recording) -> str:
+    """The first item in which two runs of one seed differ."""
+    return first_difference(first.trace, second.trace)
+
+
+def first_difference(one: Trace, two: Trace) -> str:
+    for position, (a, b) in enumerate(zip(one.items, two.items, strict=False)):
+        if a != b or one.times[position] != two.times[position]:
+            source = one.sources[position]
+            where = f" ({source})" if source is not None else ""
+            other = describe(b) if describe(a) != describe(b) else "other bytes, or another time"
+            return f"item {position}{where}: first run: {describe(a)}; second run: {other}"
+    return f"the first run has {len(one)} items, the second {len(two)}"
+
+
+class SecondProcess:
+    """The same workloads in a process with another hash seed, started early and asked late."""
+
+    def __init__(self, reference: str, workloads: Sequence[str], seed: int) -> None:
+        command = [sys.executable, "-m", "harness.gate.digests", reference, str(seed), *workloads]
+        environment = {**os.environ, "PYTHONHASHSEED": OTHER_HASH_SEED}
+        self._process = subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    def differing(self, digests: dict[str, str]) -> list[str]:
+        """Workloads whose trace differs there; a process that failed is an error of its own."""
+        out, err = self._process.communicate()
+        if self._process.returncode != 0:
+            last = (err.strip().splitlines() or ["no message"])[-1]
+            return [f"the run in a second process failed (exit {self._process.returncode}): {last}"]
+        there: dict[str, str] = json.loads(out)
+        return [
+            f"{workload}: the subject is not deterministic: under PYTHONHASHSEED={OTHER_HASH_SEED} its trace differs "
+            "(iteration over a set of strings, or hash(), decides something)"
+            for workload, digest in digests.items()
+            if there.get(workload) != digest
+        ]
+
+    def abandon(self) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.communicate()

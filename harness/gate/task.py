@@ -1,0 +1,132 @@
+"""Pieces of a run that any process can do: a task is data, so is its result, and neither depends on the other pieces.
+
+A worker finds the scenario by its reference, records the workload once (the same trace in every process) and sweeps
+the chunk it was given. Same seed, same states, same verdicts, whatever the split.
+"""
+
+import functools
+from typing import Final
+
+import msgspec
+
+from harness.clock import machine_seconds
+from harness.explore.crash_sweep import CrashSweep
+from harness.explore.fault_sweep import FaultSweep, planned
+from harness.explore.judging import ByPhase, by_phase
+from harness.explore.life import session
+from harness.explore.play import play
+from harness.explore.recording import AnyScenario, Recording, record
+from harness.explore.tally import Finding, Tally
+from harness.frontends.simulated import Redirection
+from harness.repro import source_digests
+from harness.statemachine import run_histories
+from harness.subjects import find_one
+
+CHUNKS: Final = 12
+"""Pieces that one workload's sweep is cut into."""
+
+
+class Task(msgspec.Struct, frozen=True):
+    """`kind` is "crash", "faults" or "histories"; `part` of `parts` names the chunk.
+
+    For histories `examples` is how many, and `seconds` ends them early.
+    """
+
+    kind: str
+    scenario: str
+    workload: str
+    profile: str
+    seed: int
+    part: int = 0
+    parts: int = 1
+    bound: int = 65_536
+    examples: int = 0
+    seconds: float | None = None
+    stop_at: str | None = None  # a verdict: end at the first finding of it
+
+
+class SubjectUnfit(Exception):
+    """A clean run of the subject failed: it raises, does no I/O, or is not deterministic."""
+
+
+class Workshop:
+    """Scenarios and recordings of one process, kept between tasks."""
+
+    def __init__(self, scenarios: dict[str, AnyScenario] | None = None) -> None:
+        self._scenarios: dict[str, AnyScenario] = dict(scenarios or {})
+        self._recordings: dict[tuple[str, str, int], Recording] = {}
+        self._contracts: dict[str, ByPhase] = {}
+
+    def scenario(self, reference: str) -> AnyScenario:
+        if reference not in self._scenarios:
+            self._scenarios[reference] = find_one(reference)
+        return self._scenarios[reference]
+
+    def contract(self, reference: str) -> ByPhase:
+        if reference not in self._contracts:
+            self._contracts[reference] = by_phase(self.scenario(reference).contract())
+        return self._contracts[reference]
+
+    def recording(self, reference: str, workload: str, seed: int) -> Recording:
+        """The clean run of a workload, with its calls."""
+        key = (reference, workload, seed)
+        if key not in self._recordings:
+            self._recordings[key] = record(self.scenario(reference), workload, seed, log_calls=True)
+        return self._recordings[key]
+
+    def perform(self, task: Task) -> Tally:
+        """Do one task inside a `session()`; its findings are confirmed by playing them."""
+        if task.kind == "histories":
+            return self._histories(task)
+        recording = self.recording(task.scenario, task.workload, task.seed)
+        contract = self.contract(task.scenario)
+
+        def stop(tally: Tally) -> bool:
+            return task.stop_at is not None and any(f.verdict == task.stop_at for f in tally.findings)
+
+        if task.kind == "crash":
+            sweep = CrashSweep(recording, task.profile, contract, bound=task.bound)
+            chunks = sweep.chunks(task.parts)
+            tally = sweep.run(chunks[task.part], stop) if task.part < len(chunks) else sweep.tally
+        else:
+            faults = FaultSweep(recording, task.profile.split("+"), contract)
+            tally = faults.run(planned(recording)[task.part :: task.parts], stop)
+        tally.findings = [self.confirm(finding) for finding in tally.findings]
+        return tally
+
+    def _histories(self, task: Task) -> Tally:
+        deadline = machine_seconds() + task.seconds if task.seconds is not None else None
+        seed = task.seed * 1_000 + task.part
+        scenario = self.scenario(task.scenario)
+        tally = run_histories(scenario, task.workload, task.profile, seed, task.examples, deadline)
+        tally.findings = [self.confirm(finding) for finding in tally.findings]
+        return tally
+
+    def confirm(self, finding: Finding) -> Finding:
+        """Play the finding's case once more: it must show again, and it gets its trace digest.
+
+        Raises SubjectUnfit when it does not: then the subject, or the harness, is not deterministic.
+        """
+        case = finding.case
+        played = play(self.scenario(case.scenario), case)
+        if not played.shows(case):
+            seen = ", ".join(sorted({told.violation.verdict for told in played.violations})) or "nothing"
+            raise SubjectUnfit(
+                f"{finding.verdict} ({finding.summary}) in {case.workload} at kill-point {finding.kill_point} "
+                f"did not show again when it was played: {seen} instead; the subject is not deterministic"
+            )
+        with Redirection.shared().paused():
+            sources = source_digests(self.scenario(case.scenario), played)
+        case = msgspec.structs.replace(case, trace_digest=played.trace_digest, sources=sources)
+        return msgspec.structs.replace(finding, case=case)
+
+
+@functools.cache
+def _workshop() -> Workshop:
+    return Workshop()
+
+
+def perform(task: Task) -> Tally:
+    """A task in a worker process."""
+    with session():
+        return _workshop().perform(task)
