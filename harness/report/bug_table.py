@@ -1,0 +1,57 @@
+"""The result of `harness bugs`: the table a person reads and the JSON of DESIGN, section 5."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from harness.gate.hunt import Caught
+from harness.report.repro_files import save_one
+
+
+def bug_table(results: Sequence[Caught]) -> Table:
+    """One row a bug, grouped as the catalogue is."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column, justify in (
+        ("bug", "left"),
+        ("expected", "left"),
+        ("caught by", "left"),
+        ("s", "right"),
+        ("steps", "right"),
+    ):
+        table.add_column(column, justify=justify)  # type: ignore[arg-type]  # rich's literal type
+    group = None
+    for result in sorted(results, key=lambda caught: caught.group):
+        if result.group != group:
+            group = result.group
+            table.add_row(Text(group, style="bold"))
+        seen = Text(result.verdict, style="green") if result.caught else Text(f"MISSED ({result.verdict})", style="red")
+        table.add_row(f"  {result.id}", result.expected, seen, f"{result.wall_s:.2f}", str(result.repro_steps))
+        if result.error:
+            table.add_row(Text(f"    {result.error}", style="magenta"))
+    return table
+
+
+def bug_document(results: Sequence[Caught], out: Path) -> dict[str, Any]:
+    """The JSON document; writes the repro of each finding that caught its bug."""
+    return {
+        "schema": 1,
+        "bugs": [
+            {
+                "id": result.id,
+                "group": result.group,
+                "source": result.source,
+                "expected": result.expected,
+                "caught": result.caught,
+                "verdict": result.verdict,
+                "findings": list(result.findings),
+                "repro": save_one(result.finding, out) if result.finding is not None else "",
+                "repro_steps": result.repro_steps,
+                "wall_s": round(result.wall_s, 3),
+                "error": result.error,
+            }
+            for result in results
+        ],
+    }
