@@ -7,7 +7,7 @@ time runs in an order drawn from the seed, within what asyncio promises (`_drawn
 Not modelled: sockets, pipes, subprocesses, signals, executors, other threads: each raises `NotVirtual`, which names
 the mounted frontend. Tasks are held by the loop until they end, so a task that a subject forgot to hold is not lost
 to the garbage collector here. The exception handler of a subject is not told of tasks whose exception nobody
-retrieved (`unhandled` is). Eager task factories run, but in them a death is seen one step late.
+retrieved (`unhandled` is). With an eager task factory a death passes through the creating task first.
 
 Prior art: looptime and trio's MockClock with an autojump threshold of zero; trio draws the order of tasks as well.
 """
