@@ -59,6 +59,7 @@ def ours_unrecorded(cycles: int = 2_000) -> float:
 def stock_pyfakefs(cycles: int = 50) -> float:
     """pyfakefs' own file system; few cycles, as each flush rewrites the file."""
     with Patcher() as patcher:
+        assert patcher.fs is not None
         patcher.fs.create_dir("/data")
         return _median(lambda: append("/data/log"), cycles)
 

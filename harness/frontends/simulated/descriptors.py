@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from harness.frontends.simulated.injection import Outcome
     from harness.frontends.simulated.kernel import Kernel
 
+_ACCESS: Final = os.O_ACCMODE
+_WRITE_ONLY: Final = os.O_WRONLY
+_O_APPEND: Final = os.O_APPEND
+_O_DSYNC: Final = os.O_DSYNC
+
 NULL: Final = -1
 ZERO: Final = -2
 RANDOM: Final = -3
@@ -37,10 +42,10 @@ class OpenFile:
         self.path = path
         self.position = 0
         self.users = 0
-        access = flags & os.O_ACCMODE
-        self.readable = access != os.O_WRONLY
-        self.writable = access != os.O_RDONLY
-        self.appends = bool(flags & os.O_APPEND)
+        access = flags & _ACCESS
+        self.readable = access != _WRITE_ONLY
+        self.writable = access != 0
+        self.appends = flags & _O_APPEND != 0
         self.owed_errno = 0
 
     @property
@@ -102,7 +107,7 @@ class OpenFile:
         kernel.record_write(ino, at, data)
         if offset is None:
             self.position = at + size
-        if self.flags & os.O_DSYNC:
+        if self.flags & _O_DSYNC:
             self._sync_each_write()
         return size
 
@@ -125,7 +130,7 @@ class OpenFile:
     def _sync_each_write(self) -> None:
         whole = self.flags & os.O_SYNC == os.O_SYNC
         if self.ino in self.kernel.nodes and self.ino >= 0:
-            self.kernel.record(Fsync(self.ino) if whole else Fdatasync(self.ino))
+            self.kernel.record_sync(Fsync(self.ino) if whole else Fdatasync(self.ino))
 
     def seek(self, offset: int, whence: int) -> int:
         self.kernel.check("seek", self.path)
@@ -172,7 +177,7 @@ class OpenFile:
                 raise os_error(outcome.errno)
             if getattr(outcome, "lying", False):
                 return
-        kernel.record(Fsync(self.ino) if kind == "fsync" else Fdatasync(self.ino))
+        kernel.record_sync(Fsync(self.ino) if kind == "fsync" else Fdatasync(self.ino))
 
 
 class DeviceFile(OpenFile):

@@ -84,8 +84,9 @@ _NODE: Final = 0x02_00_00_00_00_01
 
 
 def install(kernel_now: "Callable[[], Kernel | None]") -> Callable[[], None]:
-    """Make generators without a seed draw theirs from the kernel; returns what undoes it."""
+    """Make generators without a seed draw theirs from the kernel; what it returns undoes it, and all seeding since."""
     real_seed, real_module_seed = random.Random.seed, random.seed
+    state = random.getstate()
 
     def seed(self: random.Random, a: Any = None, version: int = 2) -> None:
         kernel = kernel_now()
@@ -106,6 +107,7 @@ def install(kernel_now: "Callable[[], Kernel | None]") -> Callable[[], None]:
         setattr(random.Random, "seed", real_seed)  # noqa: B010  # as above
         vars(random)["seed"] = real_module_seed
         vars(uuid).update(uuid_before)
+        random.setstate(state)
 
     return undo
 

@@ -16,8 +16,7 @@ made to fail, nothing about it is recorded or survives, and a rename across it i
 import errno
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from threading import get_ident
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -30,7 +29,7 @@ from harness.frontends.simulated.injection import Injector, Outcome
 from harness.frontends.simulated.locks import LockTable
 from harness.frontends.simulated.paths import VOLATILE, Place, os_error, resolve
 from harness.frontends.simulated.source_lines import source_line
-from harness.trace import ROOT, Create, Item, Mark, Mkdir, Source, Symlink, Trace, Truncate, Write
+from harness.trace import ROOT, Create, Fdatasync, Fsync, Item, Mark, Mkdir, Source, Symlink, Trace, Truncate, Write
 
 FILE_BYTES_MAX: Final = 256 * 2**20
 """A file that grows past this gets EFBIG: a sparse write far out would be materialised."""
@@ -98,7 +97,6 @@ class Kernel:
         "_links",
         "_next_ino",
         "_next_volatile",
-        "_places",
         "_position",
         "_start",
         "_thread",
@@ -120,6 +118,7 @@ class Kernel:
         "nodes",
         "now",
         "opened",
+        "places",
         "reads",
         "recording",
         "seed",
@@ -163,7 +162,7 @@ class Kernel:
         self._next_volatile = VOLATILE + 1
         self._discarded: set[int] = set()
         self._links: dict[int, int] | None = None
-        self._places: dict[tuple[str, bool], Place] = {}
+        self.places: dict[tuple[str, bool], Place] = {}
 
         self._die_at = die_at
         self._die_at_call = die_at_call
@@ -211,7 +210,7 @@ class Kernel:
         if path is not None and not path.startswith("/"):
             path = _normpath(f"{self.path_of(self.cwd)}/{path}")
         if self.call_log is not None:
-            self.call_log.append(CallRecord(number, kind, path, size, source_line(), self.position))
+            self.call_log.append(CallRecord(number, kind, path, size, source_line(3), self.position))
         if self.injector is None:
             return None
         outcome = self.injector.decide(kind, path, size, number)
@@ -245,11 +244,22 @@ class Kernel:
         if isinstance(item, Truncate):
             self.mtimes[item.ino] = at
 
+    def record_sync(self, item: Fsync | Fdatasync) -> None:
+        """As `record`, for what changes no disk."""
+        if item.ino >= VOLATILE:
+            return
+        if self._watched:
+            self._before(self.position)
+        if self.recording:
+            self.trace.record(item, source_line(4), self.now())
+        else:
+            self._position += 1
+
     def record_name(self, item: Item) -> None:
         """Record a change of names: what was known about paths is forgotten."""
         at = self._admit(item)
         apply_to(self.nodes, item)
-        self._places.clear()
+        self.places.clear()
         mtimes = self.mtimes
         for folder in (getattr(item, "parent", None), getattr(item, "new_parent", None)):
             if folder is not None:
@@ -263,7 +273,7 @@ class Kernel:
                 self._before(self.position)
             at = self.now()
             if self.recording:
-                self.trace.record(Write(ino, offset, data), source_line(), at)
+                self.trace.record(Write(ino, offset, data), source_line(4), at)
             else:
                 self._position += 1
         else:
@@ -278,7 +288,7 @@ class Kernel:
             self._before(self.position)
         at = self.now()
         if self.recording:
-            self.trace.record(item, source_line(), at)
+            self.trace.record(item, source_line(3), at)
         else:
             self._position += 1
         return at
@@ -324,19 +334,9 @@ class Kernel:
             return DiskImage({ino: node for ino, node in self.nodes.items() if ino < VOLATILE})
         return DiskImage(dict(self.nodes))
 
-    @contextmanager
-    def activate(self) -> Iterator["Kernel"]:
-        """This kernel serves the calls of `os`, `io` … inside the block; activations nest."""
-        escapes.watch()
-        running.stack.append(running.kernel)
-        running.kernel = self
-        self._thread = get_ident()
-        restore = determinism.begin(self)
-        try:
-            yield self
-        finally:
-            running.kernel = running.stack.pop()
-            determinism.end(restore, running.kernel)
+    def activate(self) -> "Activation":
+        """This kernel serves the calls of `os`, `io` … inside the `with` block; activations nest."""
+        return Activation(self)
 
     def escape(self, what: str, instead: str) -> ClosedWorldError:
         """Note a violation of the closed world, and make the error to raise."""
@@ -375,14 +375,14 @@ class Kernel:
         if start is not None:
             return resolve(self, path, follow, start)
         try:
-            return self._places[path, follow]
+            return self.places[path, follow]
         except KeyError:
-            place = self._places[path, follow] = resolve(self, path, follow, self.cwd)
+            place = self.places[path, follow] = resolve(self, path, follow, self.cwd)
             return place
 
     def change_folder(self, ino: int) -> None:
         self.cwd = ino
-        self._places.clear()
+        self.places.clear()
 
     def parent_of(self, ino: int) -> int:
         """The folder that holds folder `ino`; the root is its own. FileNotFoundError for a removed one."""
@@ -468,6 +468,28 @@ class Kernel:
     def mtime(self, ino: int) -> float:
         """Seconds since the epoch; the beginning of this life for what it has not changed."""
         return self.mtimes.get(ino, self._default_mtime)
+
+
+class Activation:
+    """The block inside which a kernel is the one that runs."""
+
+    __slots__ = ("_kernel", "_restore")
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+
+    def __enter__(self) -> Kernel:
+        kernel = self._kernel
+        escapes.watch()
+        running.stack.append(running.kernel)
+        running.kernel = kernel
+        kernel._thread = get_ident()
+        self._restore = determinism.begin(kernel)
+        return kernel
+
+    def __exit__(self, *_: object) -> None:
+        running.kernel = running.stack.pop()
+        determinism.end(self._restore, running.kernel)
 
 
 def _highest_ino(items: list[Item]) -> int:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from harness.disk import File, Folder, SymbolicLink
 from harness.frontends.simulated import descriptors
 from harness.frontends.simulated.descriptors import DEVICES, DeviceFile, OpenFile
+from harness.frontends.simulated.kernel import DESCRIPTORS_MAX
 from harness.frontends.simulated.paths import VOLATILE, Place, os_error
 from harness.trace import ROOT, Create, Link, Mkdir, Rename, Rmdir, Symlink, Unlink
 
@@ -21,11 +22,19 @@ RENAME_NOREPLACE: Final = 1
 RENAME_EXCHANGE: Final = 2
 
 _O_TMPFILE: Final = getattr(os, "O_TMPFILE", 0)
+_SPECIAL: Final = os.O_EXCL | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_TRUNC | _O_TMPFILE
+"""Flags that make of an open of a known file more than an open."""
 
 
 def open_file(kernel: "Kernel", path: str, flags: int, mode: int, start: int | None = None) -> int:
     """open(2): a new descriptor. `OutsideImage` for a path of the real machine."""
     kernel.check("open", path)
+    if start is None and not flags & _SPECIAL and len(kernel.descriptors) < DESCRIPTORS_MAX:
+        known = kernel.places.get((path, True))
+        ino = None if known is None or path[0] != "/" else known[2]
+        if ino is not None and kernel.nodes[ino].__class__ is File:
+            kernel.opened[ino] = kernel.opened.get(ino, 0) + 1
+            return descriptors.install(kernel, OpenFile(kernel, ino, flags, path))
     if path in DEVICES:
         device = DeviceFile(kernel, DEVICES[path], flags, path)
         descriptors.demand_room(kernel)
@@ -36,13 +45,14 @@ def open_file(kernel: "Kernel", path: str, flags: int, mode: int, start: int | N
     creates = flags & os.O_CREAT
     if creates and flags & os.O_DIRECTORY:
         raise os_error(errno.EINVAL, path)  # Linux 6.4 and later
+    if creates and path.endswith("/"):
+        kernel.find(path.rstrip("/") or path, False, start)  # what is wrong on the way comes first
+        raise os_error(errno.EISDIR, path)
     follow = not (flags & os.O_NOFOLLOW or (creates and flags & os.O_EXCL))
     parent, name, ino = kernel.find(path, follow, start)
     if ino is None:
         if not creates:
             raise os_error(errno.ENOENT, path)
-        if path.endswith("/"):
-            raise os_error(errno.EISDIR, path)
         demand_living(kernel, parent, path)
         ino = kernel.new_ino(parent)
         kernel.record_name(Create(ino, parent, name))

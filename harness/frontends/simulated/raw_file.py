@@ -24,30 +24,39 @@ class RawFile(io.RawIOBase):
     name: Any = None
     mode = "rb"
 
-    def __init__(self, kernel: "Kernel", fd: int, open_file: "OpenFile", closefd: bool) -> None:
+    def __init__(
+        self, kernel: "Kernel", fd: int, open_file: "OpenFile", closefd: bool, name: object, mode: str
+    ) -> None:
+        self.name = name
+        self.mode = mode
         self._kernel = kernel
         self._fd = fd
         self._open_file = open_file
         self._closefd = closefd
 
     def fileno(self) -> int:
-        self._demand_open()
+        if self.closed:
+            self._demand_open()
         return self._fd
 
     def readable(self) -> bool:
-        self._demand_open()
+        if self.closed:
+            self._demand_open()
         return self._open_file.readable
 
     def writable(self) -> bool:
-        self._demand_open()
+        if self.closed:
+            self._demand_open()
         return self._open_file.writable
 
     def seekable(self) -> bool:
-        self._demand_open()
+        if self.closed:
+            self._demand_open()
         return True
 
     def isatty(self) -> bool:
-        self._demand_open()
+        if self.closed:
+            self._demand_open()
         return False
 
     def _demand_open(self) -> None:
@@ -55,11 +64,13 @@ class RawFile(io.RawIOBase):
             raise ValueError("I/O operation on closed file")
 
     def tell(self) -> int:
-        self._demand_open()
+        if self.closed:
+            self._demand_open()
         return self._open_file.position
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
-        self._demand_open()
+        if self.closed:
+            self._demand_open()
         return self._open_file.seek(offset, whence)
 
     def readinto(self, buffer: Any, /) -> int:

@@ -16,6 +16,7 @@ import os
 import posixpath
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import ModuleType
@@ -64,7 +65,7 @@ class _SimulatedPatcher(Patcher):
         self._simulated = _simulated_modules()
         self._counterparts: dict[int, Any] = {}
         self._loaded_before: set[str] = set()
-        self._modules_scanned = 0
+        self._modules_scanned: set[str] = set()
         super().__init__(use_known_patches=False, use_dynamic_patch=False)
         for name, module in self._simulated.items():
             self._counterparts[id(module)] = _REAL[name]
@@ -108,13 +109,17 @@ class _SimulatedPatcher(Patcher):
     def start_patching(self) -> None:
         if self._patching:
             return
-        if self._modules_scanned != len(sys.modules):
+        loaded = set(sys.modules)
+        if self._modules_scanned != loaded:
             self.clear_cache()
-            self._find_modules()
-            self._modules_scanned = len(sys.modules)
+            with warnings.catch_warnings():
+                # looking at a module's attributes makes some of them warn
+                warnings.simplefilter("ignore")
+                self._find_modules()
+            self._modules_scanned = loaded
         self._patching = True
         self._paused = False
-        self._loaded_before = set(sys.modules)
+        self._loaded_before = loaded
         self.patch_modules()
         self.patch_functions()
         sys.modules.update(self._simulated)

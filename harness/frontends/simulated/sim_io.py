@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _real_open: Final = io.open
 _real_file_io: Final = io.FileIO
 
+_O_APPEND: Final = os.O_APPEND
+
 _Mode = tuple[int, bool, str, int]
 """(flags of open(2), is text, the raw mode, 1 read | 2 write)"""
 
@@ -79,7 +81,7 @@ def open(
             stacklevel=2,
         )
     try:
-        raw = _raw(kernel, file, flags, closefd, opener)
+        raw = _raw(kernel, file, flags, closefd, opener, shown)
     except OutsideImage as outside:
         if ways != 1:
             raise kernel.no_change_of(outside, file) from None
@@ -87,8 +89,6 @@ def open(
         return _real_open(real, mode, buffering, encoding, errors, newline)
     if raw is None:
         return _real_open(file, mode, buffering, encoding, errors, newline, closefd)
-    raw.name = file
-    raw.mode = shown
     try:
         return _layers(raw, mode, buffering, ways, text, encoding, errors, newline)
     except BaseException:
@@ -127,9 +127,11 @@ def _layers(
     return wrapper
 
 
-def _raw(kernel: "Kernel", file: Any, flags: int, closefd: bool, opener: Any) -> RawFile | None:
+def _raw(kernel: "Kernel", file: Any, flags: int, closefd: bool, opener: Any, shown: str) -> RawFile | None:
     """The raw file; None for standard input, output or error, which stay real."""
-    if isinstance(file, int):
+    if file.__class__ is str and opener is None and closefd:
+        fd = names.open_file(kernel, file, flags, 0o666)
+    elif isinstance(file, int):
         if 0 <= file <= 2:
             return None
         if 0 < file < FIRST_DESCRIPTOR:
@@ -150,13 +152,13 @@ def _raw(kernel: "Kernel", file: Any, flags: int, closefd: bool, opener: Any) ->
     else:
         fd = names.open_file(kernel, file if isinstance(file, str) else os.fsdecode(file), flags, 0o666)
     open_file = descriptors.lookup(kernel, fd)
-    if isinstance(kernel.nodes.get(open_file.ino), Folder):
+    if kernel.nodes.get(open_file.ino).__class__ is Folder:
         if not isinstance(file, int):
             descriptors.drop(kernel, fd)
         raise os_error(errno.EISDIR, file)
-    raw = RawFile(kernel, fd, open_file, closefd)
-    if flags & os.O_APPEND:
-        open_file.seek_quietly(0, os.SEEK_END)
+    raw = RawFile(kernel, fd, open_file, closefd, file, shown)
+    if flags & _O_APPEND:
+        open_file.position = open_file.size()
     return raw
 
 

@@ -21,14 +21,16 @@ _PASSED_OVER: Final = (
 )
 _STARTED_IN: Final = os.getcwd() + os.sep
 
+_frame_at: Final = sys._getframe
+
 # Keyed by id: hashing a code object compares its constants. `_kept` keeps the ids from being reused.
 _lines: Final[dict[int, dict[int, Source] | None]] = {}
 _kept: Final[list[CodeType]] = []
 
 
-def source_line() -> Source | None:
-    """The line of the subject below the caller; None where no frame is the subject's."""
-    frame: FrameType | None = sys._getframe(2)
+def source_line(depth: int) -> Source | None:
+    """The line of the subject, `depth` or more frames below; None where no frame is the subject's."""
+    frame: FrameType | None = _frame_at(depth)
     while frame is not None:
         code = frame.f_code
         try:

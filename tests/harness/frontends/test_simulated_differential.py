@@ -234,7 +234,8 @@ def open_file(world: World, slot: int, path: str, mode: str, buffering: int) -> 
     if slot in world.files:
         world.files.pop(slot).close()
     world.files[slot] = file
-    return type(file).__name__, file.mode, file.readable(), file.writable(), file.seekable(), file.tell()
+    kind = "FileIO" if isinstance(file, io.RawIOBase) else type(file).__name__
+    return kind, file.mode, file.readable(), file.writable(), file.seekable(), file.tell()
 
 
 def held(world: World, slot: int) -> Any:

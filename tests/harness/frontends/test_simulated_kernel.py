@@ -4,6 +4,8 @@ import errno
 import gc
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import threading
 import uuid
@@ -634,3 +636,50 @@ def test_the_image_it_started_from_is_never_changed() -> None:
         os.mkdir("/data/new")
         os.truncate("/data/log", 1)
     assert image.digest() == before
+
+
+SUBJECT = """
+import os, random, tempfile, uuid
+from harness.disk import DiskImage
+from harness.frontends.simulated import Kernel, Redirection
+kernel = Kernel(DiskImage.with_folders("/data"), seed=7, now=lambda: 0.0)
+with Redirection.shared(), kernel.activate():
+    for name in "abcd":
+        os.mkdir(f"/data/{name}")
+    for name in os.listdir("/data"):
+        with open(f"/data/{name}/x", "w") as file:
+            file.write(f"{uuid.uuid4()} {random.random()} {os.getpid()} {tempfile.mktemp()}")
+print(kernel.trace.digest())
+"""
+
+
+def test_another_process_with_another_hash_seed_does_the_same() -> None:
+    with Redirection.shared().paused():
+        digests = {
+            subprocess.run(
+                [sys.executable, "-c", SUBJECT],
+                env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(__file__).parents[3])},
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout
+            for seed in ("1", "2")
+        }
+    assert len(digests) == 1
+    assert len(digests.pop().strip()) == 64
+
+
+def test_the_random_state_outside_is_put_back() -> None:
+    import random
+
+    redirection = Redirection.shared()
+    with redirection.paused():
+        random.seed(5)
+        expected = random.random()
+        random.seed(5)
+        with redirection:
+            redirection._start()
+            with Kernel(EMPTY).activate():
+                random.random()
+            redirection._stop()
+        assert random.random() == expected
