@@ -26,7 +26,17 @@ from scenarios.voice_call.manager.provider_client import (
     StatusAnswer,
 )
 from scenarios.voice_call.policy import RETRY_NON_2XX, Policy
-from scenarios.voice_call.remote import Callee, CommandFault, Effect, Happening, Outer, Plan, Played, RemoteCall, Request
+from scenarios.voice_call.remote import (
+    Callee,
+    CommandFault,
+    Effect,
+    Happening,
+    Outer,
+    Plan,
+    Played,
+    RemoteCall,
+    Request,
+)
 
 OUR_NUMBER: Final = "+15550000000"
 COMMANDS: Final = ("dial", "hang_up", "play", "listen", "stop_listening", "status", "find_by_key")
@@ -190,6 +200,8 @@ class Provider(Deliveries):
         self._effect(key, "dial", call, to)
         remote = RemoteCall(call, "outbound", from_, to, self.run.now(), key=key, stays=callee.stays)
         self.outer.calls[call] = remote
+        ours = [one for one in self.live_calls() if one.direction == "outbound" and one.given_up_at is None]
+        self.outer.most_dialled_at_once = max(self.outer.most_dialled_at_once, len(ours))
         if message is not None:
             remote.played.append(Played(key, message, self.run.now()))
         self._happen(call, "call.ringing")
@@ -258,6 +270,7 @@ class Provider(Deliveries):
         if fault is None:
             return None
         fault.times -= 1
+        self.outer.failed_commands += 1
         if fault.times == 0:
             self.outer.faults.remove(fault)
         self._changed()

@@ -115,10 +115,10 @@ class Request(msgspec.Struct):
     kind: str
     call: str | None = None
     text: str | None = None
+    to: str | None = None
     key: str | None = None
     outcome: str = "pending"
     answer: str | None = None
-    owed: bool = False
     at: float = 0.0
 
 
@@ -149,6 +149,8 @@ class Outer(msgspec.Struct):
     numbered: int = 0
     ids: int = 0
     lose_answers: int = 0
+    failed_commands: int = 0
+    most_dialled_at_once: int = 0
 
 
 _encoder: Final = msgspec.msgpack.Encoder()

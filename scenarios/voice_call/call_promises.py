@@ -1,0 +1,141 @@
+"""What is owed for calls: one record each, ended when they ended and as they ended, owned while they live."""
+
+import msgspec
+
+from harness import verdict
+from harness.verdict.vocabulary import Violation, violation
+from scenarios.voice_call.event_promises import CallCase, acknowledged_ends
+from scenarios.voice_call.observe import CallsObserved, outside
+from scenarios.voice_call.remote import RemoteCall
+from scenarios.voice_call.terms import MAX_DURATION_S, POLL_S, PROMPTLY_S
+
+
+def no_ghosts(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    world = case.world
+    found = verdict.ghost_call(observed, outside(world))
+    keys = {request.key for request in world.outer.requests.values()}
+    for name, record in observed.records.items():
+        if record["clientKey"] is not None and record["clientKey"] not in keys:
+            found.append(violation("ghost-call", f"call {name} was asked for by nobody", name))
+    by_remote: dict[str, list[str]] = {}
+    for name, record in observed.records.items():
+        if record["providerCallId"] is not None:
+            by_remote.setdefault(record["providerCallId"], []).append(name)
+    shown = {call.id for call in observed.calls}
+    for remote, names in by_remote.items():
+        hidden = [name for name in names if name not in shown]
+        if len(names) > 1 and hidden:
+            found.append(violation("ghost-call", f"remote call {remote} has several records: {names}", remote))
+        if remote not in world.outer.calls and hidden:
+            found.append(violation("ghost-call", f"remote call {remote} is on record and never was", remote))
+    return found
+
+
+def rejected_callers_stay_out(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    """A caller whom the policy rejects never becomes a call."""
+    strangers = {one.id for one in case.world.outer.calls.values() if one.from_.endswith("9999999")}
+    return [
+        violation("ghost-call", f"call {call.id} of a rejected caller is on record", call.id)
+        for call in observed.calls
+        if call.remote_id in strangers
+    ]
+
+
+def acknowledged_ends_hold(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    return verdict.stale_active(observed, outside(case.world), acknowledged_ends(case.at_death, case.world))
+
+
+def ends_are_known(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    return verdict.stale_active(observed, outside(case.world))
+
+
+def ended_stays_ended(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    return verdict.resurrected([case.previous], observed) if case.previous is not None else []
+
+
+def somebody_owns_every_line(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    """After settling nobody is left on a line: the manager has had the time to end every call it is charged for."""
+    found = verdict.orphan_remote(observed, outside(case.world))
+    if found:
+        return found
+    return [
+        violation("orphan-remote", f"remote call {remote.id} is alive after all its deadlines", remote.id)
+        for remote in case.world.live_calls()
+    ]
+
+
+def restart_changes_nothing(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    """A kill that lost nothing: what the living manager showed is there again."""
+    if case.previous is None or case.previous.poisoned or case.world.outer.deliveries:
+        return []
+    return verdict.diverged(_untimed(case.previous), _untimed(observed))
+
+
+def second_recovery_changes_nothing(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    if case.previous is None:
+        return []
+    found = verdict.not_idempotent(case.previous, observed)
+    for name, record in case.previous.records.items():
+        again = observed.records.get(name)
+        if again != record and not found:
+            found.append(violation("not-idempotent", f"record {name} is another after a second recovery", name))
+    return found
+
+
+def _untimed(observed: CallsObserved) -> CallsObserved:
+    """Obligations may be discharged by the restart itself: verifying with the provider answers them."""
+    return msgspec.structs.replace(observed, owed=())
+
+
+def capacity_is_free_again(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    return verdict.wedged_capacity(observed, outside(case.world))
+
+
+def capacity_is_kept(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    most = case.world.outer.most_dialled_at_once
+    if most <= observed.capacity_limit:
+        return []
+    return [violation("wedged-capacity", f"{most} calls were dialled at once, the limit is {observed.capacity_limit}")]
+
+
+def true_ends(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    """A call ends with the reason it had at the provider, or, where we ended it, with ours."""
+    calls = case.world.outer.calls
+    earlier = () if case.previous is None else (case.previous,)
+    truth = tuple(
+        verdict.RemoteCall(one.id, one.alive, one.reason) for one in calls.values() if one.given_up_at is None
+    )
+    found = verdict.wrong_terminal(observed, verdict.Outside(truth), earlier)
+    for call in observed.calls:
+        remote = calls.get(call.remote_id or "")
+        if call.live or remote is None or remote.alive or remote.given_up_at is None:
+            continue
+        wanted = _own_reasons(case, observed, call.id, remote)
+        if call.outcome not in wanted:
+            shown = " or ".join(sorted(wanted))
+            found.append(
+                violation("wrong-terminal", f"call {call.id} ended as {call.outcome}, in truth as {shown}", call.id)
+            )
+    return found
+
+
+def _own_reasons(case: CallCase, observed: CallsObserved, call: str, remote: RemoteCall) -> set[str]:
+    """The reasons a call may show when we asked the provider to hang up."""
+    assert remote.given_up_at is not None and remote.ended_at is not None and remote.reason is not None
+    record = observed.records[call]
+    if remote.reason != "hangup-bot":
+        # The person was faster. Ours may stand if we could not know yet.
+        late = remote.given_up_at - remote.ended_at
+        return {remote.reason, "hangup-bot", "timeout"} if late <= POLL_S + PROMPTLY_S else {remote.reason}
+    start = remote.answered_at if record["answeredAt"] is not None else None
+    cap = (start if start is not None else remote.started_at) + MAX_DURATION_S
+    asked = any(one.kind == "end" and one.call == call for one in case.world.outer.requests.values())
+    notified = record["metadata"].get("mode") == "notify"
+    reasons = set()
+    if asked or notified:
+        reasons.add("hangup-bot")
+    if start is None or remote.given_up_at >= cap - PROMPTLY_S:
+        reasons.add("timeout")
+    if record["dial"] in ("intended", "unknown", "created") and record["direction"] == "outbound":
+        reasons.add("failed")
+    return reasons or {"timeout"}

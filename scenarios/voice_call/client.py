@@ -1,0 +1,88 @@
+"""The client of the manager's own interface: asks for calls, prompts and ends, and remembers what it was told.
+
+A request is marked `attempted` as "api:<name>", then `acknowledged`, or `refused`; `refused` with the detail
+`final` says that the client was told "it did not happen" and relies on it. A request that a death cut off stays
+"pending": its outcome is not known. The memory lives in the provider's tree, because it survives the subject as well.
+"""
+
+from scenarios.voice_call.manager.call_manager import CallManager
+from scenarios.voice_call.manager.provider_client import ProviderRefused, ProviderUnavailable
+from scenarios.voice_call.manager.store import StoreUnavailable
+from scenarios.voice_call.manager.switchboard import CallEnded, CallNotConnected, CallNotFound, NotReady, TurnInProgress
+from scenarios.voice_call.provider import Provider
+from scenarios.voice_call.remote import Request
+
+_TOLD_NOT = (NotReady, CallNotFound, CallNotConnected, CallEnded, TurnInProgress)
+_TOLD_MAYBE = (ProviderRefused, ProviderUnavailable, StoreUnavailable)
+
+
+class Client:
+    """Requests of one client; `manager` is the one that is alive now."""
+
+    def __init__(self, provider: Provider, manager: CallManager) -> None:
+        self.provider = provider
+        self.manager = manager
+
+    async def initiate(self, name: str, to: str, message: str | None = None, mode: str = "notify") -> str | None:
+        """Ask for a call under the request's name as key; the call's internal id when the client was told one."""
+        request = self._ask(Request(name, "initiate", text=message, to=to, key=name))
+        try:
+            result = await self.manager.initiate(to, message=message, mode=mode, key=name)
+        except StoreUnavailable as error:
+            return self._refused(request, str(error), final=True)  # documented: nobody was dialled
+        except (*_TOLD_NOT, *_TOLD_MAYBE) as error:
+            return self._refused(request, str(error), final=isinstance(error, _TOLD_NOT))
+        if result.outcome == "created":
+            return self._done(request, result.call_id)
+        self._refused(request, result.reason or result.outcome, final=result.outcome == "refused")
+        return result.call_id
+
+    async def speak(self, name: str, call_id: str, text: str) -> None:
+        request = self._ask(Request(name, "speak", call=call_id, text=text))
+        try:
+            await self.manager.speak(call_id, text)
+        except (*_TOLD_NOT, *_TOLD_MAYBE) as error:
+            self._refused(request, str(error), final=isinstance(error, _TOLD_NOT))
+            return
+        self._done(request, call_id)
+
+    async def continue_call(self, name: str, call_id: str, prompt: str) -> str | None:
+        """Ask a question and wait; the answer, when there was one."""
+        request = self._ask(Request(name, "continue", call=call_id, text=prompt))
+        try:
+            result = await self.manager.continue_call(call_id, prompt)
+        except (*_TOLD_NOT, *_TOLD_MAYBE) as error:
+            self._refused(request, str(error), final=isinstance(error, _TOLD_NOT))
+            return None
+        if result.outcome != "answered":
+            self._refused(request, result.outcome, final=False)
+            return None
+        self._done(request, call_id, result.text)
+        return result.text
+
+    async def end(self, name: str, call_id: str) -> None:
+        request = self._ask(Request(name, "end", call=call_id))
+        try:
+            await self.manager.end(call_id)
+        except (*_TOLD_NOT, *_TOLD_MAYBE) as error:
+            self._refused(request, str(error), final=False)
+            return
+        self._done(request, call_id)
+
+    def _ask(self, request: Request) -> Request:
+        run = self.provider.run
+        run.mark("attempted", f"api:{request.name}", what=request.kind)
+        request.at = run.now()
+        self.provider.remember(request)
+        return request
+
+    def _done(self, request: Request, call: str | None, answer: str | None = None) -> str | None:
+        self.provider.run.mark("acknowledged", f"api:{request.name}", what=request.kind)
+        request.outcome, request.call, request.answer = "done", call, answer
+        self.provider.remember(request)
+        return call
+
+    def _refused(self, request: Request, reason: str, *, final: bool) -> None:
+        self.provider.run.mark("refused", f"api:{request.name}", reason=reason, final=final)
+        request.outcome = "refused" if final else "failed"
+        self.provider.remember(request)

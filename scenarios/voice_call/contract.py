@@ -1,0 +1,80 @@
+"""The contract of the call manager: each guarantee one function, one name, one sentence, and when it holds.
+
+It is written for a correct manager: nothing here knows how one could be wrong. It shares no code with the manager, and
+sees it only through `observe`. Sources: DESIGN, section 4, rules 4 to 7; the vocabulary of the bug catalogue, section 0.
+
+When the provider gives an event up (its policy), nothing is owed for that event but that the call does not stay
+active for ever: the manager asks the provider itself. While a manager is not there (no view), only `answers` speaks.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from harness.scenario import Guarantee, Phase
+from harness.verdict import VERDICTS, Violation, unavailable
+from harness.verdict.vocabulary import violation
+from scenarios.voice_call import call_promises as calls
+from scenarios.voice_call import effect_promises as effects
+from scenarios.voice_call import event_promises as events
+from scenarios.voice_call.event_promises import CallCase
+from scenarios.voice_call.observe import CallsObserved
+
+Judge = Callable[[CallCase, CallsObserved], list[Violation]]
+
+ALWAYS: Final = frozenset(Phase)
+RESTARTED: Final = frozenset({Phase.RESTARTED})
+AT_REST: Final = frozenset({Phase.CLEAN, Phase.SETTLED, Phase.AGAIN})
+AGAIN: Final = frozenset({Phase.AGAIN})
+CLEAN: Final = frozenset({Phase.CLEAN})
+
+
+def answers(case: CallCase) -> list[Violation]:
+    """The manager is there, and takes events."""
+    if case.observed is None:
+        return [violation("unavailable", case.failure or "the manager does not come up")]
+    return unavailable(case.observed)
+
+
+def _promise(name: str, verdict: str, judge: Judge, phases: frozenset[Phase]) -> Guarantee:
+    def ask(case: CallCase) -> list[Violation]:
+        if case.observed is None or not case.observed.available:
+            return []
+        return judge(case, case.observed)
+
+    return Guarantee(name, VERDICTS[verdict], ask, phases)
+
+
+CONTRACT: Final[tuple[Guarantee, ...]] = (
+    Guarantee("answers", VERDICTS["unavailable"], answers, ALWAYS),
+    _promise("durable-when-acknowledged", "acked-not-durable", events.durable_when_acknowledged, RESTARTED),
+    _promise("not-lost", "lost", events.not_lost, AT_REST),
+    _promise("errors-are-told", "swallowed-error", events.errors_are_told, ALWAYS),
+    _promise("survives-the-next-crash", "torn-tail-swallow", events.survives_the_next_crash, AGAIN),
+    _promise("applied-once", "double-applied", events.applied_once, ALWAYS),
+    _promise("first-answer-wins", "double-applied", events.first_answer_wins, ALWAYS),
+    _promise("refused-did-not-happen", "nacked-but-durable", events.refused_did_not_happen, AT_REST),
+    _promise("redelivery-is-taken", "unavailable", events.redelivery_is_taken, frozenset({Phase.SETTLED})),
+    _promise("in-order", "reordered", events.in_order, ALWAYS),
+    _promise("where-they-belong", "misattributed", events.where_they_belong, ALWAYS),
+    _promise("readers-find-calls", "lost", events.readers_find_calls, ALWAYS),
+    _promise("forged-requests-are-refused", "ghost-call", events.forged_requests_are_refused, ALWAYS),
+    _promise("no-ghosts", "ghost-call", calls.no_ghosts, ALWAYS),
+    _promise("rejected-callers-stay-out", "ghost-call", calls.rejected_callers_stay_out, ALWAYS),
+    _promise("acknowledged-ends-hold", "stale-active", calls.acknowledged_ends_hold, RESTARTED),
+    _promise("ends-are-known", "stale-active", calls.ends_are_known, AT_REST),
+    _promise("ended-stays-ended", "resurrected", calls.ended_stays_ended, frozenset({Phase.RESTARTED, Phase.AGAIN})),
+    _promise("somebody-owns-every-line", "orphan-remote", calls.somebody_owns_every_line, AT_REST),
+    _promise("restart-changes-nothing", "diverged", calls.restart_changes_nothing, RESTARTED),
+    _promise("second-recovery-changes-nothing", "not-idempotent", calls.second_recovery_changes_nothing, AGAIN),
+    _promise("capacity-is-free-again", "wedged-capacity", calls.capacity_is_free_again, AT_REST),
+    _promise("capacity-is-kept", "wedged-capacity", calls.capacity_is_kept, ALWAYS),
+    _promise("true-ends", "wrong-terminal", calls.true_ends, ALWAYS),
+    _promise("deadlines-are-armed", "timer-lost", effects.deadlines_are_armed, ALWAYS),
+    _promise("deadlines-do-not-move", "timer-extended", effects.deadlines_do_not_move, ALWAYS),
+    _promise("calls-end-in-time", "timer-extended", effects.calls_end_in_time, AT_REST),
+    _promise("notifications-hang-up", "timer-lost", effects.notifications_hang_up, AT_REST),
+    _promise("nothing-is-left-over", "side-effect-lost", effects.nothing_is_left_over, AT_REST),
+    _promise("effects-happen-once", "side-effect-repeated", effects.effects_happen_once, ALWAYS),
+    _promise("effects-happen", "side-effect-lost", effects.effects_happen, AT_REST),
+    _promise("greetings-are-heard", "side-effect-lost", effects.greetings_are_heard, CLEAN),
+)

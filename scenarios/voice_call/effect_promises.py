@@ -1,0 +1,176 @@
+"""What is owed in time and in the world: deadlines that hold, side effects that take place once."""
+
+from collections import Counter
+
+from harness import verdict
+from harness.verdict.vocabulary import Violation, violation
+from scenarios.voice_call.event_promises import CallCase
+from scenarios.voice_call.observe import CallsObserved, outside
+from scenarios.voice_call.remote import RemoteCall
+from scenarios.voice_call.terms import DOWN_S, GREETING, MAX_DURATION_S, PROMPTLY_S, RETRIES_S, UNANSWERED_S
+
+
+def deadlines_are_armed(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    """Every live call has a deadline, and each of its deadlines a timer of its own, not later than it."""
+    found = verdict.timer_lost(observed, case.now, tolerance=PROMPTLY_S)
+    armed = {(timer.call, timer.kind): timer.due for timer in observed.armed}
+    for call in observed.calls:
+        if not call.live:
+            continue
+        for kind, due_ms in observed.records[call.id]["deadlines"].items():
+            due = armed.get((call.id, kind))
+            if due is None:
+                found.append(violation("timer-lost", f"no {kind} timer is armed for call {call.id}", call.id))
+            elif due > max(due_ms / 1000, case.now) + PROMPTLY_S:
+                found.append(violation("timer-extended", f"the {kind} timer of {call.id} comes too late", call.id))
+    return found
+
+
+def deadlines_do_not_move(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    """The cap of a call counts from the first report of its answer, whatever happened since."""
+    found: list[Violation] = []
+    if case.previous is not None:
+        found += verdict.timer_extended(case.previous, observed)
+    acknowledged = case.ledger.acknowledged
+    answered = {
+        event.call: event.at
+        for event in reversed(case.world.outer.happenings.values())
+        if event.kind == "call.answered" and event.id in acknowledged and event.owed
+    }
+    for call in observed.calls:
+        start = answered.get(call.remote_id or "")
+        if not call.live or call.deadline is None:
+            continue
+        if start is not None and call.deadline > start + MAX_DURATION_S + PROMPTLY_S:
+            later = call.deadline - start - MAX_DURATION_S
+            found.append(violation("timer-extended", f"the deadline of {call.id} moved {later:g} s later", call.id))
+        remote = case.world.outer.calls.get(call.remote_id or "")
+        if remote is not None and call.deadline < remote.started_at + UNANSWERED_S - PROMPTLY_S:
+            found.append(violation("timer-extended", f"the deadline of {call.id} comes before its time", call.id))
+    return found
+
+
+def calls_end_in_time(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    """A person who stays on the line is hung up when the cap is reached, neither much later nor earlier."""
+    found: list[Violation] = []
+    for call in observed.calls:
+        remote = case.world.outer.calls.get(call.remote_id or "")
+        if remote is None or remote.given_up_at is None or remote.answered_at is None:
+            continue
+        cap = remote.answered_at + MAX_DURATION_S
+        if _known_answered(case, remote) and remote.given_up_at > cap + DOWN_S + RETRIES_S:
+            late = remote.given_up_at - cap
+            found.append(violation("timer-extended", f"call {call.id} was ended {late:g} s after its cap", call.id))
+        if call.outcome == "timeout" and _known_answered(case, remote) and remote.given_up_at < cap - PROMPTLY_S:
+            early = cap - remote.given_up_at
+            found.append(violation("wrong-terminal", f"call {call.id} timed out {early:g} s before its cap", call.id))
+    return found
+
+
+def _known_answered(case: CallCase, remote: RemoteCall) -> bool:
+    return any(
+        event.kind == "call.answered" and event.owed and event.call == remote.id
+        for event in case.world.outer.happenings.values()
+    )
+
+
+def notifications_hang_up(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    """Once the message was played, a notification is hung up soon, a restart in between or not."""
+    deaths = DOWN_S + PROMPTLY_S
+    found: list[Violation] = []
+    for call in observed.calls:
+        record = observed.records[call.id]
+        remote = case.world.outer.calls.get(call.remote_id or "")
+        if record["metadata"].get("mode") != "notify" or record["greeting"] != "done" or remote is None:
+            continue
+        heard = min((one.at for one in remote.played), default=None)
+        ended = remote.given_up_at or remote.ended_at
+        if heard is not None and ended is not None and ended > heard + 3.0 + RETRIES_S + 2 * deaths:
+            found.append(violation("timer-lost", f"call {call.id} went on after its message was played", call.id))
+    return found
+
+
+def nothing_is_left_over(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    """After settling: no timer for a call that ended, no obligation that nobody discharges."""
+    live = {call.id for call in observed.calls if call.live}
+    found = [
+        violation("timer-lost", f"a {timer.kind} timer is armed for call {timer.call}, which has ended", timer.call)
+        for timer in observed.armed
+        if timer.call not in live
+    ]
+    return found + [
+        violation("side-effect-lost", f"{owed.kind} of call {owed.call} is still owed", owed.call)
+        for owed in observed.owed
+    ]
+
+
+def effects_happen_once(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    """No key twice; no text played twice into a call; nobody dialled more often than somebody asked for it."""
+    outer = case.world.outer
+    found = verdict.side_effect_repeated(outside(case.world))
+    played = Counter((one.call, one.payload) for one in outer.effects if one.kind == "play")
+    found += [
+        violation("side-effect-repeated", f"{text!r} was played {times} times into {call}", call)
+        for (call, text), times in played.items()
+        if times > 1
+    ]
+    asked = Counter(one.to for one in outer.requests.values() if one.kind == "initiate")
+    dialled = Counter(one.payload for one in outer.effects if one.kind == "dial")
+    found += [
+        violation("side-effect-repeated", f"{to} was dialled {times} times, asked for {asked[to]} times", to)
+        for to, times in dialled.items()
+        if times > asked[to]
+    ]
+    return found
+
+
+def effects_happen(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    """What the manager says it has played was played, and a call that goes on gets its first message."""
+    outer = case.world.outer
+    played = {(one.call, one.payload) for one in outer.effects if one.kind == "play"}
+    found: list[Violation] = []
+    for call in observed.calls:
+        record = observed.records[call.id]
+        remote = outer.calls.get(call.remote_id or "")
+        message = record["metadata"].get("initialMessage")
+        if remote is None:
+            continue
+        if record["greeting"] == "done" and (remote.id, message) not in played:
+            found.append(violation("side-effect-lost", f"the greeting of call {call.id} was never played", call.id))
+        elif record["greeting"] in ("queued", "skipped") and _stayed(remote):
+            found.append(violation("side-effect-lost", f"call {call.id} went on without its greeting", call.id))
+    calls = {call.id: call.remote_id for call in observed.calls}
+    for request in outer.requests.values():
+        if request.kind in ("speak", "continue") and request.outcome == "done":
+            remote_id = calls.get(request.call or "")
+            if remote_id is not None and (remote_id, request.text) not in played:
+                found.append(
+                    violation("side-effect-lost", f"api:{request.name} was done and never heard", request.name)
+                )
+    return found
+
+
+def _stayed(remote: RemoteCall) -> bool:
+    """The person was there until the cap: long enough for every timer of the manager."""
+    if remote.answered_at is None or remote.ended_at is None:
+        return False
+    return remote.ended_at - remote.answered_at > MAX_DURATION_S - PROMPTLY_S
+
+
+def greetings_are_heard(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    """Without a death or a failure every answered call gets its first message."""
+    outer = case.world.outer
+    if case.fault_fired or outer.failed_commands:
+        return []
+    played = {(one.call, one.payload) for one in outer.effects if one.kind == "play"}
+    found: list[Violation] = []
+    for remote in outer.calls.values():
+        if remote.answered_at is None or remote.ended_at is None or remote.ended_at - remote.answered_at < PROMPTLY_S:
+            continue
+        record = next((one for one in observed.records.values() if one["providerCallId"] == remote.id), None)
+        message = None if record is None else record["metadata"].get("initialMessage")
+        asked = outer.requests.get(remote.key or "")
+        wanted = asked.text if asked is not None else (GREETING if message == GREETING else message)
+        if wanted and (remote.id, wanted) not in played:
+            found.append(violation("side-effect-lost", f"{remote.id} was never greeted", remote.id))
+    return found

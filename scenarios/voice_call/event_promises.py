@@ -1,0 +1,240 @@
+"""What is owed for events and requests: found when acknowledged, once, where they belong, in their order.
+
+An acknowledged event is owed its effect only if its call was alive and not given up when the acknowledgement came
+(`Happening.owed`): what reaches a call that is over may be absorbed. One that was attempted and not acknowledged may
+be found or not.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeAlias
+
+from harness import verdict
+from harness.ledger import Ledger
+from harness.scenario import Case
+from harness.verdict.vocabulary import Violation, violation
+from scenarios.voice_call.observe import CallsObserved
+from scenarios.voice_call.provider import Provider
+from scenarios.voice_call.remote import Happening
+from scenarios.voice_call.workloads import HOSTILE_STATUS
+
+CallCase: TypeAlias = Case[Provider, CallsObserved]
+
+
+def owed_effects(world: Provider) -> Iterator[str]:
+    """The names of all events and requests whose effect must be found."""
+    for event in world.outer.happenings.values():
+        if event.owed:
+            yield event.id
+    for request in world.outer.requests.values():
+        if request.outcome == "done":
+            yield f"api:{request.name}"
+
+
+def _missing(world: Provider, observed: CallsObserved) -> list[str]:
+    return [name for name in owed_effects(world) if observed.applied.get(name, 0) == 0]
+
+
+def durable_when_acknowledged(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    acknowledged = case.at_death.acknowledged
+    return [
+        violation("acked-not-durable", f"{name} was acknowledged before the death and is not there after it", name)
+        for name in _missing(case.world, observed)
+        if name in acknowledged
+    ]
+
+
+def not_lost(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    return [
+        violation("lost", f"{name} was acknowledged and is gone, and no redelivery brought it back", name)
+        for name in _missing(case.world, observed)
+    ]
+
+
+def errors_are_told(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    if not case.fault_fired:
+        return []
+    return [
+        violation("swallowed-error", f"{name} was acknowledged although an injected error kept it off the disk", name)
+        for name in _missing(case.world, observed)
+    ]
+
+
+def survives_the_next_crash(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    before = case.at_death.acknowledged
+    return [
+        violation("torn-tail-swallow", f"{name} was acknowledged after one crash and is gone after the next", name)
+        for name in _missing(case.world, observed)
+        if name not in before
+    ]
+
+
+def applied_once(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    return verdict.double_applied(observed)
+
+
+def refused_did_not_happen(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    found = verdict.nacked_but_durable(case.ledger, observed)
+    refused = {one.key: one.name for one in case.world.outer.requests.values() if one.outcome == "refused" and one.key}
+    return found + [
+        violation(
+            "nacked-but-durable", f"api:{refused[remote.key]} was refused, and {remote.id} was dialled", remote.id
+        )
+        for remote in case.world.outer.calls.values()
+        if remote.key in refused and remote.key is not None
+    ]
+
+
+def redelivery_is_taken(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    """What the provider tried again after the faults had ended must have been accepted before it gave up."""
+    outer = case.world.outer
+    if not outer.policy.on_refusal:
+        return []
+    attempted = case.ledger.attempted
+    return [
+        violation("unavailable", f"{event.id} was refused until the provider gave up", event.id)
+        for event in outer.happenings.values()
+        if not event.acknowledged
+        and event.pending == 0
+        and event.id in attempted
+        and attempted[event.id].last >= len(case.at_death)
+    ]
+
+
+def in_order(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    """Lines of one call stand in the order of their acknowledgements; only events that needed one attempt tell."""
+    wanted: dict[str, list[str]] = {}
+    happenings = case.world.outer.happenings
+    record_of = {record["providerCallId"]: name for name, record in observed.records.items()}
+    for name in case.ledger.acknowledged:
+        event = happenings.get(name)
+        if event is None or event.kind != "call.speech" or event.attempts != 1 or not event.owed:
+            continue
+        if event.call in record_of:
+            wanted.setdefault(record_of[event.call], []).append(event.body["transcript"])
+    retried = {
+        (event.call, event.body["transcript"])
+        for event in happenings.values()
+        if event.kind == "call.speech" and (event.attempts != 1 or not event.owed)
+    }
+    remote_of = {name: remote for remote, name in record_of.items()}
+    clear = {name: [text for text in texts if (remote_of[name], text) not in retried] for name, texts in wanted.items()}
+    return verdict.reordered(observed, clear)
+
+
+def where_they_belong(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    """Every line, id and answer of a record comes from that call."""
+    outer = case.world.outer
+    attempted = case.ledger.attempted
+    spoken: dict[str, list[Happening]] = {}
+    for event in outer.happenings.values():
+        spoken.setdefault(event.call, []).append(event)
+    found: list[Violation] = []
+    for name, record in observed.records.items():
+        remotes = {record["providerCallId"], *record["aliases"]}
+        events = [event for remote in remotes for event in spoken.get(remote, ()) if event.id in attempted]
+        found += [
+            violation("misattributed", f"call {name} shows {text!r}, which nobody said in it", name)
+            for text in _foreign_lines(case.world, record, events)
+        ]
+        ids = {event.id for event in events}
+        found += [
+            violation("misattributed", f"call {name} claims event {one}, which is not about it", name)
+            for one in record["processedEventIds"]
+            if one not in ids
+        ]
+        times = {event.body["timestamp"] for event in events if event.kind == "call.answered"}
+        if record["answeredAt"] is not None and record["answeredAt"] not in times:
+            found.append(violation("misattributed", f"call {name} was answered at a time nobody reported", name))
+        found += _turn(name, record, events)
+    return found
+
+
+def _foreign_lines(world: Provider, record: Mapping[str, Any], events: list[Happening]) -> list[str]:
+    said = {event.body["transcript"] for event in events if event.kind == "call.speech"}
+    ours = {record["metadata"].get("initialMessage")}
+    ours |= {one.text for one in world.outer.requests.values() if one.call == record["callId"]}
+    return [
+        line["text"]
+        for line in record["transcript"]
+        if line["text"] not in (said if line["speaker"] == "user" else ours)
+    ]
+
+
+def _turn(name: str, record: Mapping[str, Any], events: list[Happening]) -> list[Violation]:
+    turn = record["turn"]
+    if turn is None or turn["answer"] is None:
+        return []
+    tokens = {event.body.get("turnToken") for event in events if event.body.get("transcript") == turn["answer"]}
+    if turn["token"] in tokens:
+        return []
+    return [violation("misattributed", f"call {name}: {turn['answer']!r} answers another question", name)]
+
+
+def first_answer_wins(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    """Once an answer was acknowledged, its time stays: a later report of the same answer changes nothing."""
+    found: list[Violation] = []
+    answers: dict[str, Happening] = {}
+    acknowledged = case.ledger.acknowledged
+    attempted = case.ledger.attempted
+    for name in acknowledged:
+        event = case.world.outer.happenings.get(name)
+        if event is not None and event.kind == "call.answered" and event.owed and event.call not in answers:
+            answers[event.call] = event
+    for name, record in observed.records.items():
+        event = answers.get(record["providerCallId"])
+        if event is None or record["answeredAt"] == event.body["timestamp"]:
+            continue
+        earlier = [
+            other
+            for other in case.world.outer.happenings.values()
+            if other.kind == "call.answered"
+            and other.body["timestamp"] == record["answeredAt"]
+            and other.id in attempted
+            and attempted[other.id].first < acknowledged[event.id].first
+        ]
+        if not earlier:
+            found.append(
+                violation("double-applied", f"call {name}: a second report of the answer replaced the first", name)
+            )
+    return found
+
+
+def readers_find_calls(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    """The history lists each call once, and asking for a call by either id gives its newest state."""
+    calls = [call.id for call in observed.calls]
+    found = [
+        violation("lost", f"call {call} is missing in the history", call)
+        for call in calls
+        if call not in observed.history
+    ]
+    found += [
+        violation("double-applied", f"call {call} is in the history more than once", call)
+        for call in set(observed.history)
+        if observed.history.count(call) > 1
+    ]
+    for call in calls:
+        record = observed.records[call]
+        for name in (call, record["providerCallId"]):
+            if name is not None and observed.status.get(name) != (call, record["state"]):
+                found.append(violation("lost", f"asking for {name} does not give call {call} as it is", call))
+    return found
+
+
+def forged_requests_are_refused(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    found: list[Violation] = []
+    for name, status in case.world.outer.knocks.items():
+        wanted = HOSTILE_STATUS.get(name)
+        if 200 <= status < 300:
+            found.append(violation("ghost-call", f"the request {name!r} of a stranger was accepted", name))
+        elif wanted is not None and status not in (wanted, 0, 503):
+            found.append(violation("check-failed", f"the request {name!r} got {status}, not {wanted}", name))
+    return found
+
+
+def acknowledged_ends(ledger: Ledger, world: Provider) -> set[str]:
+    """The remote calls whose end the subject acknowledged."""
+    return {
+        event.call
+        for event in world.outer.happenings.values()
+        if event.kind == "call.ended" and event.id in ledger.acknowledged
+    }

@@ -1,0 +1,154 @@
+"""The manager's public view in the judge's words; a pure translation that changes nothing.
+
+Effects are looked for by their content (a line of transcript, the time of the answer, an end), not by the ids that
+the manager claims to have processed: an id that is remembered without its effect is just the bug to be found. Only
+key presses leave nothing but their id.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from harness import verdict
+from scenarios.voice_call.manager.call_manager import CallManager
+from scenarios.voice_call.provider import Provider
+from scenarios.voice_call.remote import Happening, Request
+
+_ENDING_DEADLINES: Final = ("max-duration", "unanswered")
+
+
+class CallsObserved(verdict.Observed, frozen=True):
+    """What the judge sees, and what only this scenario's contract asks for.
+
+    `records`: the manager's records by internal id, tombstones and rejected callers included. `history`: internal ids
+    as the history lists them; `status`: what the manager answers when asked for one call by either of its ids.
+    `at`: when it was seen.
+    """
+
+    records: Mapping[str, Mapping[str, Any]] = {}
+    history: tuple[str, ...] = ()
+    status: Mapping[str | None, tuple[str, str] | None] = {}
+    poisoned: bool = False
+    quarantined: tuple[str, ...] = ()
+    at: float = 0.0
+
+
+def observe(provider: Provider, manager: CallManager, *, now: float) -> CallsObserved:
+    view = manager.view()
+    calls = view["calls"]
+    known = [*calls, *view["rejected"], *view["tombstones"]]
+    by_remote = _by_remote(known)
+    applied = {event.id: _found(event, by_remote.get(event.call, ())) for event in provider.outer.happenings.values()}
+    _share_equal_lines(provider, by_remote, applied)
+    for request in provider.outer.requests.values():
+        applied[f"api:{request.name}"] = _found_request(request, calls)
+    return CallsObserved(
+        available=bool(view["ready"]),
+        calls=tuple(_call(one) for one in calls),
+        applied=applied,
+        capacity_used=int(view["capacity"]["used"]),
+        capacity_limit=int(view["capacity"]["limit"]),
+        armed=tuple(verdict.Armed(one["callId"], one["kind"], one["due"] / 1000) for one in view["timers"]),
+        owed=tuple(verdict.Owed(one["callId"], one["kind"], one["callId"]) for one in view["obligations"]),
+        records={one["callId"]: one for one in known},
+        history=tuple(one["callId"] for one in manager.history(len(known))),
+        status={name: _told(manager.status(name)) for one in calls for name in (one["callId"], one["providerCallId"])},
+        poisoned=view["poisoned"] is not None,
+        quarantined=tuple(view["quarantined"]),
+        at=now,
+    )
+
+
+def outside(provider: Provider) -> verdict.Outside:
+    """The provider's side, in the judge's words."""
+    return verdict.Outside(
+        remote_calls=tuple(
+            verdict.RemoteCall(
+                id=one.id,
+                alive=one.alive,
+                outcome=one.reason,
+                key=one.key,
+                direction=one.direction,
+                ended_at=one.ended_at,
+                connected_at=one.answered_at,
+            )
+            for one in provider.outer.calls.values()
+        ),
+        effects=tuple(
+            verdict.Effect(one.key, one.kind, one.call, one.payload, one.at) for one in provider.outer.effects
+        ),
+    )
+
+
+def _call(one: Mapping[str, Any]) -> verdict.ObservedCall:
+    deadlines = [due for kind, due in one["deadlines"].items() if kind in _ENDING_DEADLINES]
+    return verdict.ObservedCall(
+        id=one["callId"],
+        remote_id=one["providerCallId"],
+        live=one["live"],
+        outcome=one["endReason"],
+        entries=tuple(line["text"] for line in one["transcript"]),
+        events=tuple(one["processedEventIds"]),
+        deadline=min(deadlines) / 1000 if deadlines else None,
+        connected_at=None if one["answeredAt"] is None else one["answeredAt"] / 1000,
+    )
+
+
+def _told(answer: Mapping[str, Any] | None) -> tuple[str, str] | None:
+    return None if answer is None else (answer["callId"], answer["state"])
+
+
+def _by_remote(known: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for one in known:
+        for remote in {one["providerCallId"]: None, **dict.fromkeys(one["aliases"])}:
+            if remote is not None:
+                found.setdefault(remote, []).append(one)
+    return found
+
+
+def _found(event: Happening, records: Sequence[Mapping[str, Any]]) -> int:
+    """How many times the effect of `event` is there."""
+    return sum(_found_in(event, record) for record in records)
+
+
+def _found_in(event: Happening, record: Mapping[str, Any]) -> int:
+    if event.kind == "call.answered":
+        return int(record["answeredAt"] is not None)  # that it is the first answer's time, the contract asks
+    if event.kind == "call.speech":
+        return _lines(record, "user", event.body["transcript"])
+    if event.kind == "call.ended":
+        return int(record["endReason"] is not None)
+    if event.kind == "call.dtmf":
+        return int(record["processedEventIds"].count(event.id))
+    return 1
+
+
+def _lines(record: Mapping[str, Any], speaker: str, text: str) -> int:
+    return sum(line["speaker"] == speaker and line["text"] == text for line in record["transcript"])
+
+
+def _share_equal_lines(
+    provider: Provider, by_remote: Mapping[str, Sequence[Mapping[str, Any]]], applied: dict[str, int]
+) -> None:
+    """Who says the same thing n times is found n times: equal lines are shared out, acknowledged events first."""
+    alike: dict[tuple[str, str], list[Happening]] = {}
+    for event in provider.outer.happenings.values():
+        if event.kind == "call.speech":
+            alike.setdefault((event.call, event.body["transcript"]), []).append(event)
+    for events in alike.values():
+        if len(events) > 1:
+            left = applied[events[0].id]
+            order = sorted(events, key=lambda event: not event.owed)
+            for event in order[:-1]:
+                applied[event.id] = min(1, left)
+                left -= applied[event.id]
+            applied[order[-1].id] = left
+
+
+def _found_request(request: Request, calls: Sequence[Mapping[str, Any]]) -> int:
+    if request.kind == "initiate":
+        return sum(one["clientKey"] == request.key and one["dial"] != "refused" for one in calls)
+    mine = [one for one in calls if one["callId"] == request.call]
+    if request.kind == "end":
+        return sum(one["endReason"] is not None or one["ending"] is not None for one in mine)
+    return sum(_lines(one, "bot", request.text or "") for one in mine)
