@@ -22,14 +22,15 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import msgspec
 
-from harness.disk import DiskImage, File, Folder, Node, apply_to
+from harness.disk import DiskImage, File, apply_to
 from harness.frontends.simulated import determinism, escapes, real_files
 from harness.frontends.simulated.endings import ClosedWorldError, OutsideImage, ProcessDied, SubjectHung
 from harness.frontends.simulated.injection import Injector, Outcome
+from harness.frontends.simulated.inode_table import InodeTable
 from harness.frontends.simulated.locks import LockTable
-from harness.frontends.simulated.paths import VOLATILE, Place, os_error, resolve
+from harness.frontends.simulated.paths import VOLATILE, Place, os_error
 from harness.frontends.simulated.source_lines import source_line
-from harness.trace import ROOT, Create, Fdatasync, Fsync, Item, Mark, Mkdir, Source, Symlink, Trace, Truncate, Write
+from harness.trace import Create, Fdatasync, Fsync, Item, Mark, Mkdir, Source, Symlink, Trace, Truncate, Write
 
 FILE_BYTES_MAX: Final = 256 * 2**20
 """A file that grows past this gets EFBIG: a sparse write far out would be materialised."""
@@ -76,7 +77,7 @@ def _wall_clock() -> float:
     return time.time()
 
 
-class Kernel:
+class Kernel(InodeTable):
     """One process's file system on one disk: volatile state above a DiskImage, and the choke point of all calls.
 
     `die_at`: the item at this trace position is never recorded, the process dies instead. `die_at_call`: the same by
@@ -88,23 +89,16 @@ class Kernel:
         "_before_item",
         "_call_limit",
         "_consulted",
-        "_default_mtime",
         "_die_at",
         "_die_at_call",
-        "_discarded",
         "_halt_at",
         "_items",
-        "_links",
-        "_next_ino",
-        "_next_volatile",
         "_position",
-        "_start",
         "_thread",
         "_watched",
         "activations",
         "call_log",
         "calls",
-        "cwd",
         "descriptors",
         "entropy",
         "escapes",
@@ -112,14 +106,9 @@ class Kernel:
         "frozen",
         "injector",
         "locks",
-        "modes",
-        "mtimes",
         "next_descriptor",
-        "nodes",
         "now",
         "opened",
-        "places",
-        "reads",
         "recording",
         "seed",
         "trace",
@@ -148,21 +137,14 @@ class Kernel:
         self.recording = recording
         self.calls = 0
         self.call_log: list[CallRecord] | None = [] if log_calls else None
-        self.reads: dict[int, None] = {}
         self.frozen = False
         self.escapes: list[str] = []
 
-        self._start = image.nodes
-        self.nodes: dict[int, Node] = dict(image.nodes)
-        self._next_ino = max(self.nodes) + 1
+        super().__init__(image, now())
         self._items = self.trace.items
         self._position = len(self._items)
         if self._items:
-            self._next_ino = max(self._next_ino, _highest_ino(self._items) + 1)
-        self._next_volatile = VOLATILE + 1
-        self._discarded: set[int] = set()
-        self._links: dict[int, int] | None = None
-        self.places: dict[tuple[str, bool], Place] = {}
+            self.never_reuse(_highest_ino(self._items))
 
         self._die_at = die_at
         self._die_at_call = die_at_call
@@ -175,11 +157,7 @@ class Kernel:
         )
         self._thread = get_ident()
 
-        self.cwd = ROOT
         self.umask = 0o022
-        self.modes: dict[int, int] = {}
-        self.mtimes: dict[int, float] = {}
-        self._default_mtime = now()
         self.descriptors: dict[int, OpenFile] = {}
         self.free_descriptors: list[int] = []
         self.next_descriptor = FIRST_DESCRIPTOR
@@ -282,7 +260,7 @@ class Kernel:
         self.mtimes[ino] = at
 
     def _admit(self, item: Item) -> float:
-        if getattr(item, "ino", ROOT) >= VOLATILE:
+        if getattr(item, "ino", 0) >= VOLATILE:
             return self.now()
         if self._watched:
             self._before(self.position)
@@ -370,77 +348,9 @@ class Kernel:
             raise self.escape(f"{real}, a path of the real machine", "mounted")
         raise os_error(errno.ENOENT, path)
 
-    def find(self, path: str, follow: bool = True, start: int | None = None) -> Place:
-        """As `locate`, but `OutsideImage` reaches the caller."""
-        if start is not None:
-            return resolve(self, path, follow, start)
-        try:
-            return self.places[path, follow]
-        except KeyError:
-            place = self.places[path, follow] = resolve(self, path, follow, self.cwd)
-            return place
-
-    def change_folder(self, ino: int) -> None:
-        self.cwd = ino
-        self.places.clear()
-
-    def parent_of(self, ino: int) -> int:
-        """The folder that holds folder `ino`; the root is its own. FileNotFoundError for a removed one."""
-        if ino in (ROOT, VOLATILE):
-            return ROOT
-        for parent, node in self.nodes.items():
-            if isinstance(node, Folder) and ino in node.entries.values():
-                return parent
-        raise os_error(errno.ENOENT)
-
-    def path_of(self, ino: int) -> str:
-        """The absolute path of folder `ino`; FileNotFoundError for a removed one."""
-        names: list[str] = []
-        while ino != ROOT:
-            parent = self.parent_of(ino)
-            if ino == VOLATILE:
-                names.append("tmp")
-            else:
-                entries = self.folder(parent).entries
-                names.append(next(name for name, child in entries.items() if child == ino))
-            ino = parent
-        return "/" + "/".join(reversed(names))
-
-    def folder(self, ino: int) -> Folder:
-        node = self.nodes[ino]
-        assert isinstance(node, Folder)
-        return node
-
-    def volatile_folder(self) -> int:
-        """The inode of `/tmp` where the image has none; made at its first use, never recorded."""
-        if VOLATILE not in self.nodes:
-            self.nodes[VOLATILE] = Folder()
-            self.modes[VOLATILE] = 0o1777
-        return VOLATILE
-
-    def new_ino(self, parent: int) -> int:
-        """The next inode number of the file system that holds folder `parent`."""
-        if parent >= VOLATILE:
-            self._next_volatile += 1
-            return self._next_volatile - 1
-        self._next_ino += 1
-        return self._next_ino - 1
-
-    def links_to(self, ino: int) -> int:
-        """How many names inode `ino` has."""
-        if self._links is None:
-            links: dict[int, int] = {}
-            for node in self.nodes.values():
-                if isinstance(node, Folder):
-                    for child in node.entries.values():
-                        links[child] = links.get(child, 0) + 1
-            self._links = links
-        return self._links.get(ino, 0)
-
     def count_link(self, ino: int, change: int) -> None:
         """A name of `ino` came (+1) or went (-1)."""
-        if self._links is not None:
-            self._links[ino] = self._links.get(ino, 0) + change
+        self.note_link(ino, change)
         if change < 0:
             self.give_back(ino)
 
@@ -452,22 +362,6 @@ class Kernel:
         node = self.nodes[ino]
         if isinstance(node, File) and node.size:
             freed(node.size)
-
-    # -- contents --------------------------------------------------------------------------------------------------
-
-    def look_at(self, ino: int) -> None:
-        """The content or size of `ino` was looked at."""
-        if ino in self._start and ino not in self._discarded:
-            self.reads[ino] = None
-
-    def discard(self, ino: int) -> None:
-        """The content of `ino` went unseen: what is read later is this life's own."""
-        if ino not in self.reads:
-            self._discarded.add(ino)
-
-    def mtime(self, ino: int) -> float:
-        """Seconds since the epoch; the beginning of this life for what it has not changed."""
-        return self.mtimes.get(ino, self._default_mtime)
 
 
 class Activation:

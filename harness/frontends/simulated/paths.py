@@ -14,7 +14,7 @@ from harness.frontends.simulated.endings import OutsideImage
 from harness.trace import ROOT
 
 if TYPE_CHECKING:
-    from harness.frontends.simulated.kernel import Kernel
+    from harness.frontends.simulated.inode_table import InodeTable
 
 Place: TypeAlias = tuple[int, str, int | None]
 """(the folder's inode, the last name, the inode there or None). The root is (ROOT, ".", ROOT)."""
@@ -36,7 +36,7 @@ def os_error(number: int, path: object = None, other: object = None) -> OSError:
     return OSError(number, os.strerror(number))
 
 
-def resolve(kernel: "Kernel", path: str, follow: bool, start: int) -> Place:
+def resolve(table: "InodeTable", path: str, follow: bool, start: int) -> Place:
     """Where `path` leads, from folder `start` if relative; a final symbolic link is followed for `follow`.
 
     Raises the OSError of the first thing that is wrong, with `path` as its file name, and `OutsideImage` where the
@@ -48,7 +48,7 @@ def resolve(kernel: "Kernel", path: str, follow: bool, start: int) -> Place:
         raise ValueError("embedded null byte")
     if len(path) > PATH_BYTES_MAX // 4 and len(os.fsencode(path)) > PATH_BYTES_MAX:
         raise os_error(errno.ENAMETOOLONG, path)
-    nodes = kernel.nodes
+    nodes = table.nodes
     ancestors = [ROOT if path[0] == "/" else start]
     stripped = path.rstrip("/")
     wants_folder = len(stripped) != len(path)
@@ -71,14 +71,14 @@ def resolve(kernel: "Kernel", path: str, follow: bool, start: int) -> Place:
             if len(ancestors) > 1:
                 ancestors.pop()
             else:
-                ancestors[0] = kernel.parent_of(here)
+                ancestors[0] = table.parent_of(here)
             place = (ancestors[-1], "..", ancestors[-1])
             continue
         if len(name) > NAME_BYTES_MAX // 4 and len(os.fsencode(name)) > NAME_BYTES_MAX:
             raise os_error(errno.ENAMETOOLONG, path)
         ino = folder.entries.get(name)
         if ino is None and here == ROOT:
-            ino = _beside_the_image(kernel, name, names)
+            ino = _beside_the_image(table, name, names)
         if ino is None:
             if any(names):
                 raise os_error(errno.ENOENT, path)
@@ -107,10 +107,10 @@ def resolve(kernel: "Kernel", path: str, follow: bool, start: int) -> Place:
     return place
 
 
-def _beside_the_image(kernel: "Kernel", name: str, rest: list[str]) -> int | None:
+def _beside_the_image(table: "InodeTable", name: str, rest: list[str]) -> int | None:
     """What `/name` is where the image has no such entry: the volatile `/tmp`, the real machine's, or nothing."""
     if name == "tmp":
-        return kernel.volatile_folder()
+        return table.volatile_folder()
     real = os.path.normpath("/".join(("", name, *(part for part in reversed(rest) if part))))
     if real_files.exists(real) or real_files.exists("/" + name):
         raise OutsideImage(real)

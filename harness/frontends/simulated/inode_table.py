@@ -1,0 +1,142 @@
+"""The volatile state of one process's file system: inodes above a disk image, the names that lead to them, their times.
+
+Knows which inodes of the starting image were looked at. Changed by the kernel only.
+"""
+
+from errno import ENOENT
+
+from harness.disk import DiskImage, Folder, Node
+from harness.frontends.simulated.paths import VOLATILE, Place, os_error, resolve
+from harness.trace import ROOT
+
+
+class InodeTable:
+    """Inodes by number, and what was looked up among them.
+
+    `nodes` is changed by `harness.disk.apply_to`; `places` remembers resolved paths until a name changes; `modes`
+    (permission bits) and `mtimes` (seconds since the epoch) live in memory only. `reads`: the inodes of the starting
+    image whose content or size was looked at, in order; one whose content was discarded before does not count.
+    """
+
+    __slots__ = (
+        "_default_mtime",
+        "_discarded",
+        "_links",
+        "_next_ino",
+        "_next_volatile",
+        "_start",
+        "cwd",
+        "modes",
+        "mtimes",
+        "nodes",
+        "places",
+        "reads",
+    )
+
+    def __init__(self, image: DiskImage, now: float) -> None:
+        self._start = image.nodes
+        self.nodes: dict[int, Node] = dict(image.nodes)
+        self._next_ino = max(self.nodes) + 1
+        self._next_volatile = VOLATILE + 1
+        self._links: dict[int, int] | None = None
+        self.places: dict[tuple[str, bool], Place] = {}
+        self.cwd = ROOT
+        self.modes: dict[int, int] = {}
+        self.mtimes: dict[int, float] = {}
+        self._default_mtime = now
+        self.reads: dict[int, None] = {}
+        self._discarded: set[int] = set()
+
+    # -- names -----------------------------------------------------------------------------------------------------
+
+    def find(self, path: str, follow: bool = True, start: int | None = None) -> Place:
+        """Where `path` leads, from folder `start` or the working one. Raises `OutsideImage` for the real machine's."""
+        if start is not None:
+            return resolve(self, path, follow, start)
+        try:
+            return self.places[path, follow]
+        except KeyError:
+            place = self.places[path, follow] = resolve(self, path, follow, self.cwd)
+            return place
+
+    def change_folder(self, ino: int) -> None:
+        self.cwd = ino
+        self.places.clear()
+
+    def parent_of(self, ino: int) -> int:
+        """The folder that holds folder `ino`; the root is its own. FileNotFoundError for a removed one."""
+        if ino in (ROOT, VOLATILE):
+            return ROOT
+        for parent, node in self.nodes.items():
+            if isinstance(node, Folder) and ino in node.entries.values():
+                return parent
+        raise os_error(ENOENT)
+
+    def path_of(self, ino: int) -> str:
+        """The absolute path of folder `ino`; FileNotFoundError for a removed one."""
+        names: list[str] = []
+        while ino != ROOT:
+            parent = self.parent_of(ino)
+            if ino == VOLATILE:
+                names.append("tmp")
+            else:
+                entries = self.folder(parent).entries
+                names.append(next(name for name, child in entries.items() if child == ino))
+            ino = parent
+        return "/" + "/".join(reversed(names))
+
+    def folder(self, ino: int) -> Folder:
+        node = self.nodes[ino]
+        assert isinstance(node, Folder)
+        return node
+
+    def volatile_folder(self) -> int:
+        """The inode of `/tmp` where the image has none; made at its first use, never recorded."""
+        if VOLATILE not in self.nodes:
+            self.nodes[VOLATILE] = Folder()
+            self.modes[VOLATILE] = 0o1777
+        return VOLATILE
+
+    def new_ino(self, parent: int) -> int:
+        """The next inode number of the file system that holds folder `parent`."""
+        if parent >= VOLATILE:
+            self._next_volatile += 1
+            return self._next_volatile - 1
+        self._next_ino += 1
+        return self._next_ino - 1
+
+    def links_to(self, ino: int) -> int:
+        """How many names inode `ino` has."""
+        if self._links is None:
+            links: dict[int, int] = {}
+            for node in self.nodes.values():
+                if isinstance(node, Folder):
+                    for child in node.entries.values():
+                        links[child] = links.get(child, 0) + 1
+            self._links = links
+        return self._links.get(ino, 0)
+
+    def note_link(self, ino: int, change: int) -> None:
+        """A name of `ino` came (+1) or went (-1)."""
+        if self._links is not None:
+            self._links[ino] = self._links.get(ino, 0) + change
+
+    def never_reuse(self, ino: int) -> None:
+        """Inodes up to `ino` were handed out before."""
+        self._next_ino = max(self._next_ino, ino + 1)
+
+    # -- contents --------------------------------------------------------------------------------------------------
+
+    def look_at(self, ino: int) -> None:
+        """The content or size of `ino` was looked at."""
+        if ino in self._start and ino not in self._discarded:
+            self.reads[ino] = None
+
+    def discard(self, ino: int) -> None:
+        """The content of `ino` went unseen: what is read later is this life's own."""
+        if ino not in self.reads:
+            self._discarded.add(ino)
+
+    def mtime(self, ino: int) -> float:
+        """Seconds since the epoch; the beginning of this life for what it has not changed."""
+        return self.mtimes.get(ino, self._default_mtime)
