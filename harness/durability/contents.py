@@ -7,7 +7,8 @@ from the keys of its sectors (`File.key`), its bytes only when somebody asks for
 """
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from random import Random
 from typing import NamedTuple
 
 from harness.disk import SECTOR, File, sector_key, size_key
@@ -21,7 +22,7 @@ class FileHistory:
     of the chains is a prefix of `live` and shares its buffer.
     """
 
-    __slots__ = ("_base_keys", "appended", "base", "live", "sectors", "sizes")
+    __slots__ = ("_base_keys", "_grown", "_shown", "appended", "base", "live", "sectors", "sizes")
 
     def __init__(self, base: File) -> None:
         self.base = base
@@ -30,6 +31,8 @@ class FileHistory:
         self.sizes: list[SizeUnit] = []
         self.sectors: dict[int, list[DataUnit]] = {}
         self._base_keys: dict[int, int] = {}
+        self._grown: dict[int, list[bytes]] = {}
+        self._shown: dict[tuple[int, int, int], tuple[int, bytes]] = {}
 
     def units(self) -> Iterator[DataUnit | SizeUnit]:
         yield from self.sizes
@@ -45,6 +48,42 @@ class FileHistory:
         if key is None:
             key = self._base_keys[sector] = sector_key(sector, self.base_sector(sector, self.base.size))
         return key
+
+    def sector_after(self, sector: int, length: int) -> bytes:
+        """The bytes of `sector` after the first `length` units of its chain, no shrink between them, zeros to its end."""
+        steps = self._grown.get(sector)
+        if steps is None:
+            kept = self.base_sector(sector, self.base.size)
+            steps = self._grown[sector] = [kept + bytes(SECTOR - len(kept))]
+        start = sector * SECTOR
+        for unit in self.sectors[sector][len(steps) - 1 : length]:
+            content = steps[-1]
+            steps.append(content[: unit.start - start] + unit.data + content[unit.end - start :])
+        return steps[length]
+
+    def shown(self, sector: int, length: int, visible: int) -> tuple[int, bytes]:
+        """(key, bytes) of the first `visible` bytes of `sector_after`."""
+        name = (sector, length, visible)
+        found = self._shown.get(name)
+        if found is None:
+            data = self.sector_after(sector, length)[:visible]
+            found = self._shown[name] = (sector_key(sector, data), data)
+        return found
+
+    def shown_shrunk(self, sector: int, length: int, visible: int, shrinks: Sequence[SizeUnit]) -> tuple[int, bytes]:
+        """As `shown`, with what these shrinks, among the units in trace order, discarded."""
+        start = sector * SECTOR
+        kept = self.base_sector(sector, self.base.size)
+        content = bytearray(kept + bytes(SECTOR - len(kept)))
+        chain: list[DataUnit | SizeUnit] = [*self.sectors[sector][:length], *shrinks]
+        for unit in sorted(chain, key=lambda one: one.id):
+            if isinstance(unit, SizeUnit):
+                keep = max(unit.size - start, 0)
+                content[keep:] = bytes(SECTOR - keep)
+            else:
+                content[unit.start - start : unit.end - start] = unit.data
+        data = bytes(content[:visible])
+        return sector_key(sector, data), data
 
     def fold(self, pending: int) -> None:
         """All sizes are durable: make them, and the durable data, the new base; keep the data that is still pending.
@@ -64,6 +103,8 @@ class FileHistory:
                 sectors[sector] = left
         self.base = durable.file()
         self._base_keys.clear()
+        self._grown.clear()
+        self._shown.clear()
         self.appended = False
         self.sizes, self.sectors = [], sectors
 
@@ -141,29 +182,19 @@ class Row:
         self, sector: int, chain: list[DataUnit], low: int, high: int, shrinks: list[SizeUnit]
     ) -> list[Choice]:
         """The different contents of `sector` with `low` to `high` units of its chain, most units first."""
-        start = sector * SECTOR
-        visible = min(self.size - start, SECTOR)
-        found: dict[bytes, int] = {}
-        content = bytearray(SECTOR)
-        kept = self._history.base_sector(sector, self._history.base.size)
-        content[: len(kept)] = kept
-        cutting = [unit for unit in shrinks if unit.size < start + SECTOR]
-        for length in range(high + 1):
-            if length:
-                unit = chain[length - 1]
-                while cutting and cutting[0].id < unit.id:
-                    _discard(content, cutting.pop(0).size - start)
-                content[unit.start - start : unit.end - start] = unit.data
-            if length >= low:
-                shown = content
-                if cutting:
-                    shown = bytearray(content)
-                    for shrink in cutting:
-                        _discard(shown, shrink.size - start)
-                found[bytes(shown[:visible])] = length
-        missing = tuple(unit.id for unit in chain)
-        choices = [Choice(sector_key(sector, data), data, missing[length:]) for data, length in found.items()]
-        choices.sort(key=lambda choice: len(choice.missing))
+        history = self._history
+        visible = min(self.size - sector * SECTOR, SECTOR)
+        cutting = [unit for unit in shrinks if unit.size < (sector + 1) * SECTOR] if shrinks else shrinks
+        choices: list[Choice] = []
+        seen: set[int] = set()
+        for length in range(high, low - 1, -1):
+            if cutting:
+                key, data = history.shown_shrunk(sector, length, visible, cutting)
+            else:
+                key, data = history.shown(sector, length, visible)
+            if key not in seen:
+                seen.add(key)
+                choices.append(Choice(key, data, tuple([unit.id for unit in chain[length:]])))
         return choices
 
     def _static_key(self) -> int:
@@ -201,6 +232,16 @@ class Row:
                 key ^= choice.key
             yield Version(key, self, choices)
 
+    def sample(self, chance: Random) -> Version:
+        whole = chance.random()
+        choices = tuple(
+            [side[0] if len(side) == 1 or chance.random() < whole else chance.choice(side) for side in self.sides]
+        )
+        key = self._key
+        for choice in choices:
+            key ^= choice.key
+        return Version(key, self, choices)
+
     def keys(self) -> Iterator[int]:
         keys = [self._key]
         for side in self.sides:
@@ -232,11 +273,6 @@ class Row:
         for sector, choice in zip(self._sectors, choices, strict=True):
             buffer[sector * SECTOR : sector * SECTOR + len(choice.data)] = choice.data
         return File.keyed(buffer, size, key)
-
-
-def _discard(content: bytearray, keep: int) -> None:
-    keep = max(keep, 0)
-    content[keep:] = bytes(len(content) - keep)
 
 
 class FileVersions:
@@ -287,6 +323,11 @@ class FileVersions:
     def first(self) -> Version:
         """The version in which everything that may survive did."""
         return next(iter(self.rows[0].versions()))
+
+    def sample(self, chance: Random) -> Version:
+        """A random version: any size as likely as another, then mostly holes or mostly whole."""
+        row = chance.choice(self.rows)
+        return row.sample(chance)
 
     def holds(self, file: File) -> bool:
         return any(row.holds(file) for row in self.rows)

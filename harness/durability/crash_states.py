@@ -138,7 +138,7 @@ class KillPoint:
     def states(self) -> Iterator[State]:
         """Every different image once, the plainest first: all survived, only what had to, all but one, only one, …"""
         seen: set[StateKey] = set()
-        limit = self._walk.bound
+        limit = min(self._walk.bound, self.distinct) if self.distinct_exact else self._walk.bound
         for state in self._candidates():
             key = state[1].state_key
             if key not in seen:
@@ -170,7 +170,7 @@ class KillPoint:
                 key.append(version.key)
             else:
                 key.append(file_at(nodes, ino).key)
-        return self._name(missing), CrashImage(nodes, tuple(key))
+        return self._name(missing), CrashImage(nodes, tuple(key), scene.tree.files)
 
     def key_of(self, image: DiskImage) -> StateKey:
         """Equal for two images, of any kill-points, exactly when their `identity` is."""
@@ -181,12 +181,14 @@ class KillPoint:
         if self._on_page_cache or self._inside is not None:
             yield from self._page_states()
             return
-        exhaustive = self.exhaustive
-        total = self.distinct
-        for mask in self._plain_masks():
-            yield self.state_with(mask)
-        if exhaustive and total == 1:
+        disk = self._walk.disk
+        if not disk.pending:
+            yield self.state_with(0)
             return
+        exhaustive = self.exhaustive
+        masks = _plainest(disk) if exhaustive and self.distinct < len(disk.units) else self._plain_masks()
+        for mask in dict.fromkeys(masks):
+            yield self.state_with(mask)
         yield from self.cuts()
         if exhaustive:
             for scene in self.scenes() or ():
@@ -205,19 +207,20 @@ class KillPoint:
             if history is not None:
                 nodes[ino] = version_of(history, disk.pending, survived).file()
             key.append(file_at(nodes, ino).key)
-        missing = tuple([disk.units[bit].id for bit in bits_of(disk.pending & ~survived)])
-        return self._name(missing), CrashImage(nodes, tuple(key))
+        missing = tuple([unit.id for bit, unit in disk.units.items() if not bit & survived])
+        return self._name(missing), CrashImage(nodes, tuple(key), tree.files)
 
     def _plain_masks(self) -> Iterator[int]:
         disk = self._walk.disk
         pending = disk.pending
         units = list(disk.units.values())
-        yield pending
-        yield 0
+        yield from _plainest(disk)
         for left_out in reversed(units):
             yield sum(unit.bit for unit in units if not unit.down & left_out.bit)
         for only in units:
             yield only.down & pending
+        if self.exhaustive:
+            return
         prefix = 0
         for unit in units:
             prefix |= unit.bit
@@ -238,25 +241,30 @@ class KillPoint:
         return list(groups.values())
 
     def _samples(self) -> Iterator[State]:
-        """Random down-sets without end: the reader stops. Ends by itself where nothing new comes any more."""
-        disk = self._walk.disk
+        """Random states: the reader stops. Ends by itself where nothing new comes any more."""
         chance = random.Random(f"{self._walk.seed}:{self.position}")
-        units = list(disk.units.values())
-        seen: set[int] = set()
+        scenes = self.scenes()
+        seen: set[StateKey] = set()
         repeats = 0
         while repeats < 1_000:
-            share = chance.random()
-            chosen = 0
-            for unit in units:
-                if chance.random() < share:
-                    chosen |= unit.down
-            chosen &= disk.pending
-            if chosen in seen:
-                repeats += 1
-                continue
-            repeats = 0
-            seen.add(chosen)
-            yield self.state_with(chosen)
+            if scenes is None:
+                state = self.state_with(self._random_down_set(chance))
+            else:
+                scene = chance.choice(scenes)
+                versions = {ino: found.sample(chance) for ino, found in scene.open.items()}
+                state = self.state_in(scene, versions)
+            repeats = repeats + 1 if state[1].state_key in seen else 0
+            seen.add(state[1].state_key)
+            yield state
+
+    def _random_down_set(self, chance: random.Random) -> int:
+        disk = self._walk.disk
+        share = chance.random()
+        chosen = 0
+        for unit in disk.units.values():
+            if chance.random() < share:
+                chosen |= unit.down
+        return chosen & disk.pending
 
     def _states_in(self, scene: Scene) -> Iterator[State]:
         tree, files = scene.tree, scene.open
@@ -270,7 +278,7 @@ class KillPoint:
                 fixed[index] = version.key
                 nodes[ino] = version.file()
                 missing += version.missing
-            yield self._name(missing), CrashImage(nodes, tuple(fixed))
+            yield self._name(missing), CrashImage(nodes, tuple(fixed), tree.files)
 
     def _name(self, missing: tuple[UnitId, ...], cut: tuple[int, int] | None = None) -> CrashState:
         return CrashState(self._walk.profile.name, self.position, missing, cut)
@@ -334,7 +342,9 @@ class KillPoint:
             key[index] = file.key
             nodes = dict(image.nodes)
             nodes[append.ino] = file
-            states.append((self._name(named.missing, (append.position, length)), CrashImage(nodes, tuple(key))))
+            states.append(
+                (self._name(named.missing, (append.position, length)), CrashImage(nodes, tuple(key), tree.files))
+            )
         return states
 
     @property
@@ -346,13 +356,11 @@ class KillPoint:
             return []
         live = DiskImage(dict(self._walk.disk.live))
         if self._inside is None:
-            return [(self._name(()), CrashImage(live.nodes, state_key(live)))]
+            return [(self._name(()), CrashImage.of(live))]
         states: list[State] = []
         for prefix in page_prefixes(self._inside):
             image = live.apply(prefix)
-            states.append(
-                (self._name((), (self.position, len(prefix.data))), CrashImage(image.nodes, state_key(image)))
-            )
+            states.append((self._name((), (self.position, len(prefix.data))), CrashImage.of(image)))
         return states
 
     def _demand_current(self) -> None:
@@ -361,3 +369,8 @@ class KillPoint:
                 f"kill-point {self.position} was asked after its walk went on to {self._walk.position}: "
                 "read its states before feeding the next operation"
             )
+
+
+def _plainest(disk: Pending) -> tuple[int, int]:
+    """Everything survived; only what had to."""
+    return disk.pending, 0

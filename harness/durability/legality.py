@@ -8,7 +8,7 @@ from harness.durability.counting import bits_of
 from harness.durability.crash_states import BOUND, CrashState, CrashStates
 from harness.durability.pending import UnmodelledPolicy
 from harness.durability.profiles import Profile, profile
-from harness.durability.trees import CrashImage, state_key
+from harness.durability.trees import CrashImage
 from harness.trace import Item, Write
 
 
@@ -80,7 +80,7 @@ def legal_under(
         walk = walk_to(base, items, position, rules, bound=bound)
     except UnmodelledPolicy:
         return None
-    wanted = CrashImage(image.nodes, state_key(image))
+    wanted = CrashImage.of(image)
     point = walk.at()
     if rules.medium == "page-cache":
         inside = [walk.during(items[position])] if position < len(items) else []

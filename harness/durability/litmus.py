@@ -4,7 +4,7 @@ Two kinds. A `Program` acknowledges records and has a contract; it is *held* und
 every kill-point fulfils it. A `Question` asks whether a certain image may be found at the end of a trace (the suite of
 Bornholt et al., ASPLOS'16, is of this kind). Sizes: 300-byte records, 2,000-byte replacements, 1,800-byte snapshots.
 
-Recovery here is the careful one: it reads a log up to the first damaged record, and trusts a snapshot only if it is whole.
+Recovery here is the careful one: it reads a log up to the first damaged record, and trusts only a whole snapshot.
 """
 
 from collections.abc import Callable, Sequence
@@ -487,4 +487,4 @@ QUESTIONS: Final = (
         may=frozenset({"ext2", "paranoid"}),
     ),
 )
-"""Further litmus tests: durability.md, below its table; Ferrite's suite; the kernel measurements behind rules 8 and 9."""
+"""Further litmus tests: durability.md, below its table; Ferrite; the kernel measurements behind rules 8 and 9."""

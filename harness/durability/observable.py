@@ -84,9 +84,9 @@ class ObservableStates:
             states = iter(self._point.extra_states())
         for state, image in states:
             if self._unseen(image):
-                yield from self._run(state, image, image.files())
+                yield from self._run(state, image)
 
-    def _run(self, state: CrashState, image: CrashImage, files: tuple[int, ...]) -> Iterator[State]:
+    def _run(self, state: CrashState, image: CrashImage) -> Iterator[State]:
         if self.yielded >= self._bound:
             self.exhaustive = False
             return
@@ -95,10 +95,10 @@ class ObservableStates:
         yield state, image
         if self._reads is None:
             raise RuntimeError("say what the run looked at, `read(inodes)`, before taking the next state")
-        self._learn(image, files, self._reads)
+        self._learn(image, self._reads)
 
-    def _learn(self, image: CrashImage, files: tuple[int, ...], reads: Iterable[int]) -> None:
-        index_of = {ino: index for index, ino in enumerate(files)}
+    def _learn(self, image: CrashImage, reads: Iterable[int]) -> None:
+        index_of = {ino: index for index, ino in enumerate(image.files)}
         node = self._observed.root(image.state_key[0])
         for ino in dict.fromkeys(reads):
             index = index_of.get(ino)
@@ -122,7 +122,7 @@ class ObservableStates:
         while stack:
             decided, node = stack.pop()
             if not node.known:
-                yield from self._run(*self._point.state_in(scene, decided), files)
+                yield from self._run(*self._point.state_in(scene, decided))
                 if not node.known:
                     return  # the bound was reached
             if node.next is None:

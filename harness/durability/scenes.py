@@ -7,7 +7,7 @@ lists (durability.md, section 5, "factor").
 
 from collections.abc import Callable, Mapping
 
-from harness.disk import DiskImage, File, Node
+from harness.disk import File, Node
 from harness.durability.contents import FileVersions
 from harness.durability.counting import bits_of, list_down_sets, union_size
 from harness.durability.pending import Pending
@@ -48,13 +48,12 @@ class Scene:
         """Whether `image`, whose inodes are those of this walk or not, is one of the scene's."""
         if image.state_key[0] != self.tree.shape:
             return False
-        from_image = named_files(image)
-        for ino, file in zip(self.tree.files, from_image, strict=True):
+        for ino, theirs, key in zip(self.tree.files, image.files, image.state_key[1:], strict=True):
             versions = self.open.get(ino)
-            if versions is not None:
-                if not versions.holds(file):
+            if versions is None:
+                if key != self.key_at(ino):
                     return False
-            elif file_at(self.nodes, ino).key != file.key:
+            elif not versions.holds(file_at(image.nodes, theirs)):
                 return False
         return True
 
@@ -170,12 +169,3 @@ def file_at(nodes: Mapping[int, Node], ino: int) -> File:
     node = nodes[ino]
     assert isinstance(node, File)
     return node
-
-
-def named_files(image: DiskImage) -> list[File]:
-    """The named regular files of `image`, each once, by path."""
-    found: dict[int, File] = {}
-    for _, ino, node in image.walk():
-        if isinstance(node, File):
-            found.setdefault(ino, node)
-    return list(found.values())

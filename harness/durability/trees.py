@@ -73,27 +73,29 @@ StateKey = tuple[int, ...]
 
 
 class CrashImage(DiskImage):
-    """A disk image that knows its `state_key`."""
+    """A disk image that knows its `state_key`, and the inodes of its named regular files, each once, by path."""
 
-    __slots__ = ("state_key",)
+    __slots__ = ("files", "state_key")
 
-    def __init__(self, nodes: dict[int, Node], state_key: StateKey) -> None:
+    def __init__(self, nodes: dict[int, Node], state_key: StateKey, files: tuple[int, ...]) -> None:
         self.nodes = nodes
         self.state_key = state_key
+        self.files = files
 
-    def files(self) -> tuple[int, ...]:
-        """Inodes of the named regular files, each once, by path: in the order of `state_key`."""
-        return shape_of(self.nodes, {})[1]
+    @classmethod
+    def of(cls, image: DiskImage) -> "CrashImage":
+        """`image` with its key."""
+        if isinstance(image, CrashImage):
+            return image
+        shape, files = shape_of(image.nodes, {})
+        key = [shape]
+        for ino in files:
+            node = image.nodes[ino]
+            assert isinstance(node, File)
+            key.append(node.key)
+        return cls(image.nodes, tuple(key), files)
 
 
 def state_key(image: DiskImage) -> StateKey:
     """Equal for two images exactly when their `identity` is; also across walks."""
-    if isinstance(image, CrashImage):
-        return image.state_key
-    shape, files = shape_of(image.nodes, {})
-    keys = [shape]
-    for ino in files:
-        node = image.nodes[ino]
-        assert isinstance(node, File)
-        keys.append(node.key)
-    return tuple(keys)
+    return CrashImage.of(image).state_key
