@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Final
 
 from harness.faults import FaultPlan
-from harness.scenario import Action, Guarantee, Run, Scenario
+from harness.scenario import Action, Guarantee, Run, Scenario, SeededBug
 from scenarios.voice_call.contract import CONTRACT
 from scenarios.voice_call.manager.call_manager import CallManager, Parts
 from scenarios.voice_call.manager.config import Config
@@ -146,3 +146,8 @@ class VoiceCall(Scenario[Provider, CallManager, CallsObserved]):
 
     def actions(self) -> Sequence[Action]:
         return ACTIONS
+
+    def bugs(self) -> Sequence[SeededBug]:
+        from scenarios.voice_call.bugs import all_bugs  # they derive from this class
+
+        return all_bugs()
