@@ -2,17 +2,9 @@
 
 import pytest
 
-from harness.durability.litmus import (
-    COLUMNS,
-    KILL_THEN_POWER,
-    QUESTIONS,
-    TABLE,
-    Program,
-    Question,
-    may_show,
-    sweep,
-    sweep_in_sectors,
-)
+from harness.durability.litmus import Program, Question, may_show, sweep, sweep_in_sectors
+from harness.durability.litmus_programs import COLUMNS, KILL_THEN_POWER, TABLE
+from harness.durability.litmus_questions import QUESTIONS
 from harness.durability.profiles import PROFILES, profile
 
 
