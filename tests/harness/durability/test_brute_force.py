@@ -255,3 +255,35 @@ def test_longer_traces_agree_with_brute_force(name: str) -> None:
         assert_agrees(items, profile)
 
     agree()
+
+
+HARD: dict[str, list[Item]] = {
+    "a rename over a name waits for the data": [
+        *(Create(6, DATA, "c"), Write(6, 0, b"n" * 600), Rename(6, DATA, "c", DATA, "a", OLD)),
+    ],
+    "what a shrink discarded is not exposed": [Write(OLD, 600, b"x" * 50), Truncate(OLD, 0), Truncate(OLD, 700)],
+    "a shrink between appends": [Write(OLD, 700, b"x" * 400), Truncate(OLD, 300), Write(OLD, 300, b"y" * 300)],
+    "data that a failed sync let go, behind later data": [
+        *(Write(OLD, 700, b"A"), Write(OLD, 701, b"B"), Write(OLD, 351, b"C"), FailedSync(OLD, 5), Fsync(OLD)),
+    ],
+    "dropped data under a durable shrink": [
+        *(Write(OLD, 100, b"x" * 500), FailedSync(OLD, 5), Truncate(OLD, 150), Fsync(OLD), Truncate(OLD, 400)),
+    ],
+    "a shrink that another file's sync commits": [
+        *(Write(OLD, 600, b"x" * 50), Truncate(OLD, 620), Create(6, DATA, "c"), Fsync(6), Truncate(OLD, 680)),
+    ],
+    "a new folder, moved, then a file in it synced": [
+        *(Mkdir(6, DATA, "c"), Create(7, 6, "a"), Rename(6, DATA, "c", BELOW, "c"), Write(7, 0, b"x"), Fsync(7)),
+    ],
+    "two files share the names of one another": [
+        *(Link(OLD, BELOW, "a"), Rename(OLD, BELOW, "a", BELOW, "b", EMPTY), Write(EMPTY, 0, b"x"), Fsync(BELOW)),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", [name for name in PROFILES if name != "process"])
+@pytest.mark.parametrize("trace", HARD)
+def test_hard_traces_agree_with_brute_force(trace: str, name: str) -> None:
+    rules = with_sector_tears(PROFILES[name])
+    items = [item for item in HARD[trace] if rules.failed_sync == "drop-clean" or not isinstance(item, FailedSync)]
+    assert_agrees(items, rules)
