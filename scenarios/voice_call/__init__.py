@@ -7,7 +7,7 @@ manager's public view in the judge's words), `contract` (the guarantees). A seed
 
 import asyncio
 from collections.abc import Sequence
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from harness.faults import FaultPlan
 from harness.scenario import Action, Guarantee, Run, Scenario, SeededBug
@@ -31,7 +31,7 @@ from scenarios.voice_call.workloads import FRIEND, OTHER_FRIEND, WORKLOADS, Stag
 
 STORE: Final = "/data/calls"
 
-SETTINGS: Final[dict[str, object]] = {
+SETTINGS: Final[dict[str, Any]] = {
     "store_dir": STORE,
     "inbound_policy": "allowlist",
     "allow_from": (FRIEND, OTHER_FRIEND),
@@ -99,7 +99,7 @@ class VoiceCall(Scenario[Provider, CallManager, CallsObserved]):
     def config(self, world: Provider) -> Config:
         chosen = WORKLOADS.get(world.outer.workload)
         special = {} if chosen is None else chosen.settings
-        return Config(**{**SETTINGS, **special, "store_dir": self.store})  # type: ignore[arg-type]  # settings are data
+        return Config(**{**SETTINGS, **special, "store_dir": self.store})
 
     def make_manager(self, run: Run, world: Provider) -> CallManager:
         """A manager that was not started yet."""

@@ -49,6 +49,31 @@ def ends_are_known(case: CallCase, observed: CallsObserved) -> list[Violation]:
     return verdict.stale_active(observed, outside(case.world))
 
 
+def restart_asks_the_provider(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    """Before it listens, a restarted manager has asked what became of its calls; where it got answers, it knows."""
+    return [] if case.world.outer.failed_commands else verdict.stale_active(observed, outside(case.world))
+
+
+def no_question_stays_open(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    """Whoever asked before a restart is gone: the question is closed, once, as interrupted."""
+    return [
+        violation("stale-active", f"call {name} waits for an answer that nobody awaits", name)
+        for name, record in observed.records.items()
+        if record["turn"] is not None and record["turn"]["phase"] in ("asking", "listening")
+    ]
+
+
+def ends_make_no_calls(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    """A call of which only the end was ever heard is remembered, and is no call."""
+    happenings = case.world.outer.happenings
+    found: list[Violation] = []
+    for call in observed.calls:
+        kinds = {happenings[event].kind for event in call.events if event in happenings}
+        if kinds == {"call.ended"} and observed.records[call.id]["direction"] == "inbound":
+            found.append(violation("ghost-call", f"call {call.id} was made from nothing but its end", call.id))
+    return found
+
+
 def ended_stays_ended(case: CallCase, observed: CallsObserved) -> list[Violation]:
     return verdict.resurrected([case.previous], observed) if case.previous is not None else []
 

@@ -5,6 +5,9 @@ A request is marked `attempted` as "api:<name>", then `acknowledged`, or `refuse
 "pending": its outcome is not known. The memory lives in the provider's tree, because it survives the subject as well.
 """
 
+import asyncio
+from typing import Final
+
 from scenarios.voice_call.manager.call_manager import CallManager
 from scenarios.voice_call.manager.provider_client import ProviderRefused, ProviderUnavailable
 from scenarios.voice_call.manager.store import StoreUnavailable
@@ -13,7 +16,10 @@ from scenarios.voice_call.provider import Provider
 from scenarios.voice_call.remote import Request
 
 _TOLD_NOT = (NotReady, CallNotFound, CallNotConnected, CallEnded, TurnInProgress)
-_TOLD_MAYBE = (ProviderRefused, ProviderUnavailable, StoreUnavailable)
+_TOLD_MAYBE = (ProviderRefused, ProviderUnavailable, StoreUnavailable, TimeoutError)
+
+PATIENCE_S: Final = 20.0
+"""How long the client waits for an answer; longer than every wait of a manager whose disk and provider work."""
 
 
 class Client:
@@ -27,11 +33,12 @@ class Client:
         """Ask for a call under the request's name as key; the call's internal id when the client was told one."""
         request = self._ask(Request(name, "initiate", text=message, to=to, key=name))
         try:
-            result = await self.manager.initiate(to, message=message, mode=mode, key=name)
-        except StoreUnavailable as error:
-            return self._refused(request, str(error), final=True)  # documented: nobody was dialled
+            async with asyncio.timeout(PATIENCE_S):
+                result = await self.manager.initiate(to, message=message, mode=mode, key=name)
         except (*_TOLD_NOT, *_TOLD_MAYBE) as error:
-            return self._refused(request, str(error), final=isinstance(error, _TOLD_NOT))
+            # documented: a store that is unavailable means that nobody was dialled
+            self._refused(request, str(error), final=isinstance(error, (*_TOLD_NOT, StoreUnavailable)))
+            return None
         if result.outcome == "created":
             return self._done(request, result.call_id)
         self._refused(request, result.reason or result.outcome, final=result.outcome == "refused")
@@ -40,7 +47,8 @@ class Client:
     async def speak(self, name: str, call_id: str, text: str) -> None:
         request = self._ask(Request(name, "speak", call=call_id, text=text))
         try:
-            await self.manager.speak(call_id, text)
+            async with asyncio.timeout(PATIENCE_S):
+                await self.manager.speak(call_id, text)
         except (*_TOLD_NOT, *_TOLD_MAYBE) as error:
             self._refused(request, str(error), final=isinstance(error, _TOLD_NOT))
             return
@@ -50,7 +58,8 @@ class Client:
         """Ask a question and wait; the answer, when there was one."""
         request = self._ask(Request(name, "continue", call=call_id, text=prompt))
         try:
-            result = await self.manager.continue_call(call_id, prompt)
+            async with asyncio.timeout(PATIENCE_S):
+                result = await self.manager.continue_call(call_id, prompt)
         except (*_TOLD_NOT, *_TOLD_MAYBE) as error:
             self._refused(request, str(error), final=isinstance(error, _TOLD_NOT))
             return None
@@ -63,7 +72,8 @@ class Client:
     async def end(self, name: str, call_id: str) -> None:
         request = self._ask(Request(name, "end", call=call_id))
         try:
-            await self.manager.end(call_id)
+            async with asyncio.timeout(PATIENCE_S):
+                await self.manager.end(call_id)
         except (*_TOLD_NOT, *_TOLD_MAYBE) as error:
             self._refused(request, str(error), final=False)
             return

@@ -248,6 +248,13 @@ class Deliveries(World):
             self._drop(delivery)
         self._changed()
 
+    def lose(self) -> None:
+        """The next delivery never reaches anybody, and is not tried again."""
+        for delivery in self.waiting()[:1]:
+            for name in delivery.events:
+                self.outer.happenings[name].pending -= 1
+            self._drop(delivery)
+
     def lose_answers(self, count: int) -> None:
         """The next `count` answers do not reach the provider, although the subject gave them."""
         self.outer.lose_answers = count

@@ -137,7 +137,7 @@ def effects_happen(case: CallCase, observed: CallsObserved) -> list[Violation]:
             continue
         if record["greeting"] == "done" and (remote.id, message) not in played:
             found.append(violation("side-effect-lost", f"the greeting of call {call.id} was never played", call.id))
-        elif record["greeting"] in ("queued", "skipped") and _stayed(remote):
+        elif record["greeting"] in ("queued", "skipped") and _stayed(remote) and not case.fault_fired:
             found.append(violation("side-effect-lost", f"call {call.id} went on without its greeting", call.id))
     calls = {call.id: call.remote_id for call in observed.calls}
     for request in outer.requests.values():

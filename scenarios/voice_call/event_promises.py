@@ -142,7 +142,7 @@ def where_they_belong(case: CallCase, observed: CallsObserved) -> list[Violation
             for one in record["processedEventIds"]
             if one not in ids
         ]
-        times = {event.body["timestamp"] for event in events if event.kind == "call.answered"}
+        times = {_answer_time(event, record) for event in events if event.kind == "call.answered"}
         if record["answeredAt"] is not None and record["answeredAt"] not in times:
             found.append(violation("misattributed", f"call {name} was answered at a time nobody reported", name))
         found += _turn(name, record, events)
@@ -158,6 +158,11 @@ def _foreign_lines(world: Provider, record: Mapping[str, Any], events: list[Happ
         for line in record["transcript"]
         if line["text"] not in (said if line["speaker"] == "user" else ours)
     ]
+
+
+def _answer_time(event: Happening, record: Mapping[str, Any]) -> int:
+    """An answer that is reported after a later event has begun the record cannot lie before its beginning."""
+    return max(int(event.body["timestamp"]), int(record["startedAt"]))
 
 
 def _turn(name: str, record: Mapping[str, Any], events: list[Happening]) -> list[Violation]:
@@ -182,13 +187,13 @@ def first_answer_wins(case: CallCase, observed: CallsObserved) -> list[Violation
             answers[event.call] = event
     for name, record in observed.records.items():
         event = answers.get(record["providerCallId"])
-        if event is None or record["answeredAt"] == event.body["timestamp"]:
+        if event is None or record["answeredAt"] == _answer_time(event, record):
             continue
         earlier = [
             other
             for other in case.world.outer.happenings.values()
             if other.kind == "call.answered"
-            and other.body["timestamp"] == record["answeredAt"]
+            and _answer_time(other, record) == record["answeredAt"]
             and other.id in attempted
             and attempted[other.id].first < acknowledged[event.id].first
         ]

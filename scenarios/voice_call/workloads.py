@@ -19,6 +19,7 @@ from scenarios.voice_call.manager.call_manager import CallManager
 from scenarios.voice_call.policy import AT_MOST_ONCE, CONNECT_RETRY, LONG_HORIZON, RETRY_NON_2XX, Policy
 from scenarios.voice_call.provider import Provider
 from scenarios.voice_call.remote import Callee
+from scenarios.voice_call.terms import POLL_S
 
 FRIEND: Final = "+15551111111"
 OTHER_FRIEND: Final = "+15551111112"
@@ -295,6 +296,18 @@ async def busy(stage: Stage) -> None:
     await stage.quiet()
 
 
+async def lost_end(stage: Stage) -> None:
+    """The report of an end gets lost for good: the manager finds out by asking."""
+    provider = stage.provider
+    call = provider.ring(FRIEND)
+    await stage.quiet()
+    provider.pick_up(call)
+    await stage.quiet()
+    provider.leave(call)
+    provider.lose()
+    await stage.later(POLL_S + 2.0)
+
+
 async def batches(stage: Stage) -> None:
     """Events travel together, in another order, and answers get lost."""
     provider = stage.provider
@@ -330,6 +343,7 @@ WORKLOADS: Final[dict[str, Workload]] = {
     "long-call": Workload(long_call),
     "lost-dial": Workload(lost_dial),
     "busy": Workload(busy, callee=Callee("busy")),
+    "lost-end": Workload(lost_end, policy=AT_MOST_ONCE, faults=False),
     "batches": Workload(batches, settings={"inbound_greeting": ""}),
     "inbound@at-most-once": Workload(inbound, policy=AT_MOST_ONCE),
     "inbound@connect-retry": Workload(inbound, policy=CONNECT_RETRY, faults=False),
