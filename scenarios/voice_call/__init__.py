@@ -16,7 +16,7 @@ from scenarios.voice_call.manager.call_manager import CallManager, Parts
 from scenarios.voice_call.manager.config import Config
 from scenarios.voice_call.observe import CallsObserved, observe
 from scenarios.voice_call.provider import Provider
-from scenarios.voice_call.random_actions import ACTIONS
+from scenarios.voice_call.random_actions import actions
 from scenarios.voice_call.settling import settle
 from scenarios.voice_call.terms import (
     DOWN_S,
@@ -145,7 +145,7 @@ class VoiceCall(Scenario[Provider, CallManager, CallsObserved]):
         return CONTRACT
 
     def actions(self) -> Sequence[Action]:
-        return ACTIONS
+        return actions()
 
     def bugs(self) -> Sequence[SeededBug]:
         from scenarios.voice_call.bugs import all_bugs  # they derive from this class
