@@ -8,8 +8,10 @@ Recovery is a program too (DESIGN, section 4, rule 7): for each kill-point one r
 recovery (the kinds and inodes of its operations) is recorded and swept in turn.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
+
+import msgspec
 
 from harness.clock import machine_seconds
 from harness.disk import DiskImage
@@ -158,22 +160,43 @@ class CrashSweep:
             trace=older,
         )
         second.fired = recording.fired
-        power = profile(POWER_AFTER_KILL) if killed else self.profile
-        walk = CrashStates(base, power, bound=self.bound, seed=recording.seed)
+        boot = range(second.began, second.boot_end + 1)
+        if killed:
+            # What power cuts leave of the first life's pending writes is swept by itself; here the recovery counts:
+            # killed at each of its operations, and the power cut once it is up, and once it has settled.
+            self._second_deaths(second, base, self.profile, boot, position, state)
+            last = sorted({second.boot_end, second.end})
+            self._second_deaths(second, base, profile(POWER_AFTER_KILL), last, position, state)
+        else:
+            self._second_deaths(second, base, self.profile, sorted({*boot, second.end}), position, state)
+
+    def _second_deaths(
+        self,
+        second: Recording,
+        base: DiskImage,
+        rules: Profile,
+        positions: Sequence[int],
+        position: int,
+        state: CrashState,
+    ) -> None:
+        # Every byte of every append is tried in the first death; in the second, sectors: else the two multiply.
+        sectors = msgspec.structs.replace(rules, tear="sector") if rules.tear == "byte" else rules
+        walk = CrashStates(base, sectors, bound=self.bound, seed=second.seed)
+        fed = 0
         observed = Observed()
         epoch: object = None
-        for later in range(second.end + 1):
-            if later >= second.began and (later <= second.boot_end or later == second.end):
-                self.tally.recovery_kill_points += 1
-                now = (second.ledger_at(later).key, second.snapshot_index(later))
-                if epoch != now:
-                    epoch, observed = now, Observed()
-                states = walk.at().observable(observed)
-                for found, disk in states:
-                    states.read(self._judge_second(second, position, state, later, found, disk))
-                    self.tally.recovery_checked += 1
-            if later < second.end:
-                walk.feed(later, second.items[later], second.sources[later])
+        for later in positions:
+            while fed < later:
+                walk.feed(fed, second.items[fed], second.sources[fed])
+                fed += 1
+            self.tally.recovery_kill_points += 1
+            now = (second.ledger_at(later).key, second.snapshot_index(later))
+            if epoch != now:
+                epoch, observed = now, Observed()
+            states = walk.at().observable(observed)
+            for found, disk in states:
+                states.read(self._judge_second(second, position, state, later, found, disk))
+                self.tally.recovery_checked += 1
 
     def _judge_second(
         self, second: Recording, position: int, state: CrashState, later: int, found: CrashState, disk: DiskImage

@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final, Generic, TypeVar
 
-from harness.clock import LoopStalled, SubjectSpins, VirtualClock, VirtualLoop
+from harness.clock import LoopStalled, NotVirtual, SubjectSpins, VirtualClock, VirtualLoop
 from harness.disk import DiskImage
 from harness.faults import FaultPlan, Injector
 from harness.frontends.simulated import ClosedWorldError, Kernel, ProcessDied, Redirection, SubjectHung
@@ -183,7 +183,8 @@ class Life(Generic[WorldT, SubjectT, StateT]):
         if not self.kernel.frozen:
             self.kernel.freeze()
         if self._loop is not None:
-            self._loop.kill()
+            with self.kernel.activate():  # finalisers that run now meet a frozen disk, not the real one
+                self._loop.kill()
             self._loop = None
 
     def _perform(self, action: Callable[[], MaybeAwaitable[ResultT]], saying: str) -> ResultT:
@@ -201,7 +202,7 @@ class Life(Generic[WorldT, SubjectT, StateT]):
             raise
         except (SubjectHung, SubjectSpins, LoopStalled) as error:
             raise SubjectBroke(f"the subject {saying}: {error}", hung=True) from error
-        except ClosedWorldError as error:
+        except (ClosedWorldError, NotVirtual) as error:
             raise WorldEscape(str(error)) from error
         except Exception as error:
             raise SubjectBroke(f"the subject {saying}: {_in_one_line(error)}") from error
