@@ -45,6 +45,35 @@ SETTINGS: Final[dict[str, Any]] = {
 }
 """Short deadlines: settling has to outlive the longest of them at each of many thousand states."""
 
+PROBES: Final = frozenset(
+    {
+        "append-cut-back",
+        "capacity-refused",
+        "compaction-done",
+        "deadline-expired",
+        "dial-reconciled",
+        "dial-unknown",
+        "duplicate-absorbed",
+        "end-before-beginning",
+        "ended-at-provider",
+        "greeting-interrupted",
+        "late-event-absorbed",
+        "leftover-removed",
+        "obligation-done",
+        "obligation-retried",
+        "refused-not-ready",
+        "rejected-by-policy",
+        "restored-terminal-at-provider",
+        "signature-refused",
+        "speech-interrupted",
+        "stale-turn-recorded",
+        "tail-cut",
+        "turn-interrupted",
+        "turn-timed-out",
+    }
+)
+"""Rare events of the manager that the sweep of all workloads meets under any one durability profile."""
+
 
 class ProbeLog:
     """The manager's log: each rare event it tells is a probe of the run, and a note for the replayed timeline."""
@@ -72,7 +101,7 @@ class VoiceCall(Scenario[Provider, CallManager, CallsObserved]):
     name: ClassVar[str] = "voice_call"
     folders: ClassVar[tuple[str, ...]] = ("/data",)
     restart_after_s: ClassVar[float] = DOWN_S
-    probes: ClassVar[frozenset[str]] = frozenset({"tail-cut"})
+    probes: ClassVar[frozenset[str]] = PROBES
 
     def __init__(self, store: str = STORE) -> None:
         self.store = store

@@ -1,13 +1,18 @@
 """What is owed for calls: one record each, ended when they ended and as they ended, owned while they live."""
 
+from typing import Final
+
 import msgspec
 
 from harness import verdict
+from harness.scenario import Phase
 from harness.verdict.vocabulary import Violation, violation
 from scenarios.voice_call.event_promises import CallCase, acknowledged_ends
 from scenarios.voice_call.observe import CallsObserved, outside
 from scenarios.voice_call.remote import RemoteCall
 from scenarios.voice_call.terms import MAX_DURATION_S, POLL_S, PROMPTLY_S
+
+_RESTART_MARKS: Final = frozenset({"died", "restarted", "attempted", "refused"})
 
 
 def no_ghosts(case: CallCase, observed: CallsObserved) -> list[Violation]:
@@ -51,16 +56,25 @@ def ends_are_known(case: CallCase, observed: CallsObserved) -> list[Violation]:
 
 def restart_asks_the_provider(case: CallCase, observed: CallsObserved) -> list[Violation]:
     """Before it listens, a restarted manager has asked what became of its calls; where it got answers, it knows."""
-    return [] if case.world.outer.failed_commands else verdict.stale_active(observed, outside(case.world))
+    if case.world.outer.failed_commands or case.fault_fired:
+        return []
+    found = verdict.stale_active(observed, outside(case.world))
+    return found if found and just_restarted(case) else []
+
+
+def just_restarted(case: CallCase) -> bool:
+    """Nothing has happened since the death but the restart itself, and deliveries that came too early for it."""
+    return all(mark.kind in _RESTART_MARKS for mark in case.ledger.marks[len(case.at_death) :])
 
 
 def no_question_stays_open(case: CallCase, observed: CallsObserved) -> list[Violation]:
     """Whoever asked before a restart is gone: the question is closed, once, as interrupted."""
-    return [
+    found = [
         violation("stale-active", f"call {name} waits for an answer that nobody awaits", name)
         for name, record in observed.records.items()
         if record["turn"] is not None and record["turn"]["phase"] in ("asking", "listening")
     ]
+    return found if found and (case.phase != Phase.RESTARTED or just_restarted(case)) else []
 
 
 def ends_make_no_calls(case: CallCase, observed: CallsObserved) -> list[Violation]:
@@ -130,10 +144,15 @@ def true_ends(case: CallCase, observed: CallsObserved) -> list[Violation]:
     truth = tuple(
         verdict.RemoteCall(one.id, one.alive, one.reason) for one in calls.values() if one.given_up_at is None
     )
+    # A call that was given up here before its dial was answered has failed, whatever became of it there.
+    given_up = {
+        call.remote_id for call in observed.calls if call.outcome == "failed" and _is_outbound(observed, call.id)
+    }
+    truth = tuple(remote for remote in truth if remote.id not in given_up)
     found = verdict.wrong_terminal(observed, verdict.Outside(truth), earlier)
     for call in observed.calls:
         remote = calls.get(call.remote_id or "")
-        if call.live or remote is None or remote.alive or remote.given_up_at is None:
+        if call.live or remote is None or remote.alive or remote.given_up_at is None or remote.id in given_up:
             continue
         wanted = _own_reasons(case, observed, call.id, remote)
         if call.outcome not in wanted:
@@ -142,6 +161,10 @@ def true_ends(case: CallCase, observed: CallsObserved) -> list[Violation]:
                 violation("wrong-terminal", f"call {call.id} ended as {call.outcome}, in truth as {shown}", call.id)
             )
     return found
+
+
+def _is_outbound(observed: CallsObserved, call: str) -> bool:
+    return bool(observed.records[call]["direction"] == "outbound")
 
 
 def _own_reasons(case: CallCase, observed: CallsObserved, call: str, remote: RemoteCall) -> set[str]:
@@ -161,6 +184,4 @@ def _own_reasons(case: CallCase, observed: CallsObserved, call: str, remote: Rem
         reasons.add("hangup-bot")
     if start is None or remote.given_up_at >= cap - PROMPTLY_S:
         reasons.add("timeout")
-    if record["dial"] in ("intended", "unknown", "created") and record["direction"] == "outbound":
-        reasons.add("failed")
     return reasons or {"timeout"}

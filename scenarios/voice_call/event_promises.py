@@ -185,7 +185,8 @@ def first_answer_wins(case: CallCase, observed: CallsObserved) -> list[Violation
         event = case.world.outer.happenings.get(name)
         if event is not None and event.kind == "call.answered" and event.owed and event.call not in answers:
             answers[event.call] = event
-    for name, record in observed.records.items():
+    for call in observed.calls:
+        name, record = call.id, observed.records[call.id]
         event = answers.get(record["providerCallId"])
         if event is None or record["answeredAt"] == _answer_time(event, record):
             continue

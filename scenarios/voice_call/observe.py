@@ -5,7 +5,7 @@ the manager claims to have processed: an id that is remembered without its effec
 key presses leave nothing but their id.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any, Final
 
 from harness import verdict
@@ -37,7 +37,10 @@ def observe(provider: Provider, manager: CallManager, *, now: float) -> CallsObs
     calls = view["calls"]
     known = [*calls, *view["rejected"], *view["tombstones"]]
     by_remote = _by_remote(known)
-    applied = {event.id: _found(event, by_remote.get(event.call, ())) for event in provider.outer.happenings.values()}
+    shown = {one["callId"] for one in calls}
+    applied = {
+        event.id: _found(event, by_remote.get(event.call, ()), shown) for event in provider.outer.happenings.values()
+    }
     _share_equal_lines(provider, by_remote, applied)
     for request in provider.outer.requests.values():
         applied[f"api:{request.name}"] = _found_request(request, calls)
@@ -106,12 +109,14 @@ def _by_remote(known: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str
     return found
 
 
-def _found(event: Happening, records: Sequence[Mapping[str, Any]]) -> int:
+def _found(event: Happening, records: Sequence[Mapping[str, Any]], shown: Container[str]) -> int:
     """How many times the effect of `event` is there."""
-    return sum(_found_in(event, record) for record in records)
+    return sum(_found_in(event, record, record["callId"] in shown) for record in records)
 
 
-def _found_in(event: Happening, record: Mapping[str, Any]) -> int:
+def _found_in(event: Happening, record: Mapping[str, Any], is_call: bool) -> int:
+    if not is_call:
+        return int(event.id in record["processedEventIds"])  # a rejected caller, a tombstone: remembered, no more
     if event.kind == "call.answered":
         return int(record["answeredAt"] is not None)  # that it is the first answer's time, the contract asks
     if event.kind == "call.speech":

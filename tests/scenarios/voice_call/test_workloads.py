@@ -1,0 +1,103 @@
+"""Each workload on a simulated disk: it ends as told, and a kill anywhere breaks no promise."""
+
+import pytest
+
+from harness.explore.crash_sweep import CrashSweep
+from harness.explore.judging import by_phase, judge_clean
+from harness.explore.life import session
+from harness.explore.recording import record
+from scenarios.voice_call import VoiceCall
+from scenarios.voice_call.workloads import WORKLOADS, plan_for, workload
+
+SCENARIO = VoiceCall()
+CONTRACT = by_phase(SCENARIO.contract())
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_a_workload_keeps_every_promise_without_a_death_and_after_a_kill_at_each_point(name):
+    with session():
+        recording = record(SCENARIO, name, 0)
+        assert recording.failure is None
+        assert recording.settled_failure is None
+        assert judge_clean(CONTRACT, recording) == []
+        tally = CrashSweep(recording, "process", CONTRACT, recovery=False).run(
+            range(recording.began, recording.end + 1)
+        )
+    assert [finding.summary for finding in tally.findings] == []
+    assert tally.checked > 10
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_a_workload_leaves_few_records_and_the_same_trace_every_time(name):
+    with session():
+        first, second = (record(SCENARIO, name, 7, settling=False) for _ in range(2))
+    assert first.trace.digest() == second.trace.digest()
+    assert first.operations() < 80
+
+
+@pytest.mark.parametrize(
+    ("name", "outcomes"),
+    [
+        ("inbound", {"in-1": "hangup-user"}),
+        ("notify", {"out-1": "hangup-bot"}),
+        ("conversation", {"out-1": "hangup-bot"}),
+        ("two-calls", {"in-1": "hangup-user", "out-1": "hangup-bot"}),
+        ("at-once", {"out-1": "timeout"}),
+        ("long-call", {"in-1": "timeout"}),
+        ("busy", {"out-1": "busy", "in-1": "no-answer"}),
+        ("lost-end", {"in-1": "hangup-user"}),
+        ("stranger", {}),
+    ],
+)
+def test_a_story_ends_the_way_it_is_told(name, outcomes):
+    with session():
+        recording = record(SCENARIO, name, 0)
+    assert {call.remote_id: call.outcome for call in recording.settled.calls} == outcomes
+    assert not any(call.live for call in recording.settled.calls)
+    assert recording.settled.armed == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "probe"),
+    [
+        ("conversation", "turn-timed-out"),
+        ("conversation", "stale-turn-recorded"),
+        ("two-calls", "capacity-refused"),
+        ("compaction", "compaction-done"),
+        ("stranger", "rejected-by-policy"),
+        ("long-call", "deadline-expired"),
+        ("lost-dial", "dial-unknown"),
+        ("lost-dial", "dial-reconciled"),
+        ("lost-end", "ended-at-provider"),
+        ("full-disk", "append-cut-back"),
+        ("across-restart", "stopped"),
+        ("batches", "late-event-absorbed"),
+    ],
+)
+def test_a_story_reaches_the_rare_thing_it_is_about(name, probe):
+    with session():
+        recording = record(SCENARIO, name, 0)
+    assert recording.probes.get(probe, 0) > 0
+
+
+def test_the_full_disk_refuses_events_and_the_redelivery_brings_them():
+    assert plan_for("full-disk") is not None
+    assert plan_for("inbound") is None
+    with session():
+        recording = record(SCENARIO, "full-disk", 0)
+    assert any(recording.ledgers[-1].refused)
+    assert set(recording.ledgers[-1].refused) <= set(recording.settled_ledger.acknowledged)
+
+
+def test_an_unknown_workload_is_named():
+    with pytest.raises(ValueError, match="workload='nope' is not known"):
+        workload("nope")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_a_workload_keeps_every_promise_after_a_power_cut_anywhere(name):
+    with session():
+        recording = record(SCENARIO, name, 0)
+        tally = CrashSweep(recording, "strict", CONTRACT, recovery=False).run(range(recording.began, recording.end + 1))
+    assert [finding.summary for finding in tally.findings] == []
