@@ -11,6 +11,7 @@ import contextlib
 import contextvars
 import gc
 import inspect
+import itertools
 import traceback
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final, Generic, TypeVar
@@ -50,12 +51,27 @@ def session() -> Iterator[None]:
     """Redirect file calls and freeze time for a stretch of many lives: entering costs milliseconds, a life does not."""
     collecting = gc.isenabled()
     with VirtualClock.shared(), Redirection.shared(), _loops_are_virtual():
-        gc.disable()  # a full collection in the middle of a life runs late finalisers at an arbitrary place
+        # A collection in the middle of a life would run late finalisers at an arbitrary place: it comes between lives
+        # (`_bury`), and what is there already is frozen, so that it costs only what the lives left behind.
+        gc.disable()
+        gc.freeze()
         try:
             yield
         finally:
+            gc.unfreeze()
             if collecting:
                 gc.enable()
+
+
+LIVES_PER_COLLECTION: Final = 64
+
+_buried = itertools.count(1)
+
+
+def _bury() -> None:
+    """Collect the cycles of dead lives (tasks, frames, loops) now and then: they are large, and nobody else does."""
+    if next(_buried) % LIVES_PER_COLLECTION == 0:
+        gc.collect()
 
 
 @contextlib.contextmanager
@@ -186,6 +202,7 @@ class Life(Generic[WorldT, SubjectT, StateT]):
             with self.kernel.activate():  # finalisers that run now meet a frozen disk, not the real one
                 self._loop.kill()
             self._loop = None
+        _bury()
 
     def _perform(self, action: Callable[[], MaybeAwaitable[ResultT]], saying: str) -> ResultT:
         seeded = _loop_seed.set(self._seed)
@@ -204,7 +221,9 @@ class Life(Generic[WorldT, SubjectT, StateT]):
             raise SubjectBroke(f"the subject {saying}: {error}", hung=True) from error
         except (ClosedWorldError, NotVirtual) as error:
             raise WorldEscape(str(error)) from error
-        except Exception as error:
+        except (KeyboardInterrupt, MemoryError):
+            raise
+        except BaseException as error:  # SystemExit, CancelledError, pytest.fail: the subject's end, not the harness'
             raise SubjectBroke(f"the subject {saying}: {_in_one_line(error)}") from error
         finally:
             _loop_seed.reset(seeded)
