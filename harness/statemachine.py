@@ -23,6 +23,9 @@ from harness.faults import plans
 STEPS: Final = 14
 """Steps of one history at most."""
 
+BATCH: Final = 20
+"""Histories that Hypothesis draws in one go; a deadline is looked at between batches."""
+
 WAITS_S: Final = (0.5, 3.0, 31.0, 120.0, 4_000.0)
 
 FEATURES: Final = ("faults", "power", "kills", "restarts", "waits", "settles")
@@ -37,10 +40,6 @@ class HistoryFails(AssertionError):
         self.steps = steps
 
 
-class BudgetSpent(BaseException):
-    """No time left: ends a Hypothesis run from inside, without being taken for a failure of the subject."""
-
-
 class CrashMachine(RuleBasedStateMachine):
     """Derive and set `scenario_class`, or use `machine_of`. Runs inside a `harness.explore.life.session()`."""
 
@@ -49,12 +48,9 @@ class CrashMachine(RuleBasedStateMachine):
     profile: ClassVar[str] = "strict"
     seed: ClassVar[int] = 0
     tally: ClassVar[Tally] = Tally()
-    deadline: ClassVar[float | None] = None
 
     def __init__(self) -> None:
         super().__init__()
-        if self.deadline is not None and machine_seconds() > self.deadline:
-            raise BudgetSpent
         self.steps: list[Step] = []
         self.off: frozenset[str] = frozenset()
         self.quiet_actions: frozenset[str] = frozenset()
@@ -139,7 +135,7 @@ class CrashMachine(RuleBasedStateMachine):
 
 
 def machine_of(
-    scenario_object: AnyScenario, workload_name: str, profile_name: str, seed_value: int, deadline_s: float | None
+    scenario_object: AnyScenario, workload_name: str, profile_name: str, seed_value: int
 ) -> type[CrashMachine]:
     """A machine class for one scenario; counts go to its own `tally`."""
 
@@ -149,7 +145,6 @@ def machine_of(
         profile = profile_name
         seed = seed_value
         tally = Tally()
-        deadline = deadline_s
 
     return Machine
 
@@ -159,8 +154,20 @@ def run_histories(
 ) -> Tally:
     """`examples` random histories inside a `session()`, until `deadline_s` (of machine_seconds). At most one finding."""
     began = machine_seconds()
-    machine = machine_of(scenario, workload, profile, seed, deadline_s)
-    hypothesis.seed(seed)(machine)
+    whole = Tally()
+    batch = 0
+    # Hypothesis cannot be stopped from inside without taking it for a failure: so it runs in batches.
+    while whole.examples < examples and not whole.findings and (deadline_s is None or machine_seconds() < deadline_s):
+        size = min(BATCH, examples - whole.examples)
+        whole.add(_batch(scenario, workload, profile, seed, batch, size))
+        batch += 1
+    whole.wall_s = machine_seconds() - began
+    return whole
+
+
+def _batch(scenario: AnyScenario, workload: str, profile: str, seed: int, batch: int, examples: int) -> Tally:
+    machine = machine_of(scenario, workload, profile, seed)
+    hypothesis.seed(f"{seed}:{batch}")(machine)
     try:
         run_state_machine_as_test(
             machine,
@@ -179,9 +186,6 @@ def run_histories(
         )
     except HistoryFails as failure:
         machine.tally.note(finding_of(scenario, workload, profile, seed, failure))
-    except BudgetSpent:
-        pass
-    machine.tally.wall_s += machine_seconds() - began
     return machine.tally
 
 
