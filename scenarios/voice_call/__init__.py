@@ -1,182 +1,20 @@
-"""The voice call scenario: a call manager, the telephony provider around it, and what it owes.
+"""A call manager, the telephony provider around it, and what it owes: the harness' first subject.
 
-`VoiceCall` joins the parts: `workloads` (what happens), `provider` (the outside, which survives), `observe` (the
-manager's public view in the judge's words), `contract` (the guarantees). A seeded bug derives from it and overrides
-`manager_parts` (one part of the manager replaced) or `make_manager` (another manager).
+`VoiceCall` (see `scenario.py`) is imported on first use: the manager in `manager/` is a program of its own, and running
+it must not load the harness.
 """
 
-import asyncio
-from collections.abc import Sequence
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any
 
-from harness.faults import FaultPlan
-from harness.scenario import Action, Guarantee, Run, Scenario, SeededBug
-from scenarios.voice_call.contract import CONTRACT
-from scenarios.voice_call.manager.call_manager import CallManager, Parts
-from scenarios.voice_call.manager.config import Config
-from scenarios.voice_call.observe import CallsObserved, observe
-from scenarios.voice_call.provider import Provider
-from scenarios.voice_call.random_actions import actions
-from scenarios.voice_call.settling import settle
-from scenarios.voice_call.terms import (
-    DOWN_S,
-    GREETING,
-    MAX_DURATION_S,
-    MOST_CALLS,
-    POLL_S,
-    TRANSCRIPT_WAIT_S,
-    UNANSWERED_S,
-)
-from scenarios.voice_call.workloads import FRIEND, OTHER_FRIEND, WORKLOADS, Stage, plan_for, workload
+if TYPE_CHECKING:
+    from scenarios.voice_call.scenario import VoiceCall
 
-STORE: Final = "/data/calls"
-
-SETTINGS: Final[dict[str, Any]] = {
-    "store_dir": STORE,
-    "inbound_policy": "allowlist",
-    "allow_from": (FRIEND, OTHER_FRIEND),
-    "inbound_greeting": GREETING,
-    "max_concurrent_calls": MOST_CALLS,
-    "max_duration_ms": round(MAX_DURATION_S * 1000),
-    "unanswered_ms": round(UNANSWERED_S * 1000),
-    "transcript_wait_ms": round(TRANSCRIPT_WAIT_S * 1000),
-    "poll_interval_ms": round(POLL_S * 1000),
-    "drain_ms": 1_000,
-}
-"""Short deadlines: settling has to outlive the longest of them at each of many thousand states."""
-
-PROBES: Final = frozenset(
-    {
-        "append-cut-back",
-        "capacity-refused",
-        "compaction-done",
-        "deadline-expired",
-        "dial-reconciled",
-        "dial-unknown",
-        "duplicate-absorbed",
-        "end-before-beginning",
-        "ended-at-provider",
-        "greeting-interrupted",
-        "late-event-absorbed",
-        "leftover-removed",
-        "obligation-done",
-        "obligation-retried",
-        "refused-not-ready",
-        "rejected-by-policy",
-        "restored-terminal-at-provider",
-        "signature-refused",
-        "speech-interrupted",
-        "stale-turn-recorded",
-        "tail-cut",
-        "turn-interrupted",
-        "turn-timed-out",
-    }
-)
-"""Rare events of the manager that the sweep of all workloads meets under any one durability profile."""
+__all__ = ["VoiceCall"]
 
 
-class ProbeLog:
-    """The manager's log: each rare event it tells is a probe of the run, and a note for the replayed timeline."""
+def __getattr__(name: str) -> Any:
+    if name == "VoiceCall":
+        from scenarios.voice_call.scenario import VoiceCall
 
-    def __init__(self, run: Run) -> None:
-        self._run = run
-
-    def info(self, event: str, **fields: object) -> None:
-        self._tell(event, fields)
-
-    def warning(self, event: str, **fields: object) -> None:
-        self._tell(event, fields)
-
-    def error(self, event: str, **fields: object) -> None:
-        self._tell(event, fields)
-
-    def _tell(self, event: str, fields: dict[str, object]) -> None:
-        self._run.probe(event)
-        self._run.note(f"{event} {fields}")
-
-
-class VoiceCall(Scenario[Provider, CallManager, CallsObserved]):
-    """See the module's text."""
-
-    name: ClassVar[str] = "voice_call"
-    folders: ClassVar[tuple[str, ...]] = ("/data",)
-    restart_after_s: ClassVar[float] = DOWN_S
-    probes: ClassVar[frozenset[str]] = PROBES
-
-    def __init__(self, store: str = STORE) -> None:
-        self.store = store
-
-    def workloads(self) -> Sequence[str]:
-        return tuple(WORKLOADS)
-
-    def fault_workloads(self) -> Sequence[str]:
-        return tuple(name for name, one in WORKLOADS.items() if one.faults)
-
-    def plan(self, workload: str) -> FaultPlan | None:
-        return plan_for(workload)
-
-    def world(self, run: Run, workload: str) -> Provider:
-        chosen = WORKLOADS.get(workload)
-        if chosen is None:
-            return Provider(workload=workload)
-        return Provider(chosen.policy, chosen.callee, workload)
-
-    def manager_parts(self) -> Parts:
-        """The classes the manager is made of; a seeded bug replaces one."""
-        return Parts()
-
-    def config(self, world: Provider) -> Config:
-        chosen = WORKLOADS.get(world.outer.workload)
-        special = {} if chosen is None else chosen.settings
-        return Config(**{**SETTINGS, **special, "store_dir": self.store})
-
-    def make_manager(self, run: Run, world: Provider) -> CallManager:
-        """A manager that was not started yet."""
-        return CallManager(
-            self.config(world),
-            world,
-            log=ProbeLog(run),
-            now=run.now,
-            new_id=world.fresh_id,
-            parts=self.manager_parts(),
-        )
-
-    async def boot(self, run: Run, world: Provider) -> CallManager:
-        manager = self.make_manager(run, world)
-        world.connect(manager.app)
-        due = world.next_due()
-        if due is None or due > run.now():
-            await manager.start()
-        else:  # the provider does not wait until the manager has restored its calls
-            await asyncio.gather(manager.start(), world.deliver_due())
-        return manager
-
-    async def steps(self, run: Run, world: Provider, subject: CallManager, workload_name: str) -> CallManager:
-        async def reboot() -> CallManager:
-            return await self.boot(run, world)
-
-        stage = Stage(run, world, subject, reboot)
-        await workload(workload_name).story(stage)
-        return stage.manager
-
-    def observe(self, run: Run, world: Provider, subject: CallManager) -> CallsObserved:
-        return observe(world, subject, now=run.now())
-
-    async def settle(self, run: Run, world: Provider, subject: CallManager) -> None:
-        run.lift_faults()
-        await settle(world, subject)
-
-    async def stop(self, run: Run, world: Provider, subject: CallManager) -> None:
-        await subject.stop()
-        world.connect(None)
-
-    def contract(self) -> Sequence[Guarantee]:
-        return CONTRACT
-
-    def actions(self) -> Sequence[Action]:
-        return actions()
-
-    def bugs(self) -> Sequence[SeededBug]:
-        from scenarios.voice_call.bugs import all_bugs  # they derive from this class
-
-        return all_bugs()
+        return VoiceCall
+    raise AttributeError(f"module 'scenarios.voice_call' has no attribute {name!r}")

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from scenarios.voice_call import VoiceCall
+from scenarios.voice_call.scenario import VoiceCall
 from scenarios.voice_call.manager.call_manager import Parts
 
 

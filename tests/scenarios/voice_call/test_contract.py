@@ -9,7 +9,7 @@ from harness.explore.life import session
 from harness.explore.recording import record
 from harness.scenario import Phase
 from harness.verdict import VERDICTS
-from scenarios.voice_call import VoiceCall
+from scenarios.voice_call.scenario import VoiceCall
 from scenarios.voice_call.contract import CONTRACT
 from scenarios.voice_call.manager import lifecycle
 from scenarios.voice_call.manager.call_manager import Parts

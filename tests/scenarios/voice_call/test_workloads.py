@@ -6,7 +6,7 @@ from harness.explore.crash_sweep import CrashSweep
 from harness.explore.judging import by_phase, judge_clean
 from harness.explore.life import session
 from harness.explore.recording import record
-from scenarios.voice_call import VoiceCall
+from scenarios.voice_call.scenario import VoiceCall
 from scenarios.voice_call.workloads import WORKLOADS, plan_for, workload
 
 SCENARIO = VoiceCall()
