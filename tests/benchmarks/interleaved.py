@@ -1,0 +1,28 @@
+"""Two sides of a ratio, measured in turns: what else the machine does hurts both alike.
+
+A round times the left side and then the right one; the ratio is the median over the rounds. Nothing here says which
+side is better: the definition of each key does.
+"""
+
+import statistics
+from collections.abc import Callable
+from typing import TypeAlias
+
+from harness.clock import machine_seconds
+
+Side: TypeAlias = Callable[[], float]
+"""One measurement, in any unit: the same for both sides of a ratio."""
+
+
+def seconds(work: Callable[[], object], times: int = 1) -> float:
+    """Machine seconds that one call of `work` takes, over `times` calls; inside a frozen session too."""
+    began = machine_seconds()
+    for _ in range(times):
+        work()
+    return (machine_seconds() - began) / times
+
+
+def ratio(left: Side, right: Side, rounds: int) -> float:
+    """Median of left / right over `rounds` rounds, after one of each that does not count."""
+    left(), right()
+    return statistics.median(left() / right() for _ in range(rounds))
