@@ -104,7 +104,7 @@ async def notify(stage: Stage) -> None:
 
 
 async def conversation(stage: Stage) -> None:
-    """A question that is answered too late, and another that gets its own answer."""
+    """Three turns: a question that is answered too late, and two that get their own answers."""
     provider, client = stage.provider, stage.client
     call_id = await client.initiate("talk-1", FAR_AWAY, mode="conversation")
     await stage.quiet()
@@ -121,6 +121,11 @@ async def conversation(stage: Stage) -> None:
     provider.say("out-1", "yes, here I am")
     await stage.quiet()
     await second
+    third = asyncio.create_task(client.continue_call("ask-3", call_id, "shall I go on?"))
+    await stage.quiet()
+    provider.say("out-1", "please do")
+    await stage.quiet()
+    await third
     await client.end("end-1", call_id)
     await stage.quiet()
 
