@@ -161,6 +161,7 @@ MARK_KINDS: Final = (
     "observed",  # the world read the subject's state and now relies on it
     "told",  # the subject reported a failure by other means: an exception, False
     "died",  # a death inside one history: the process, or the power
+    "stopping",  # an orderly stop begins
     "restarted",
 )
 

@@ -17,6 +17,7 @@ from harness.durability.missing import missing_operations
 from harness.durability.profiles import PROFILES, Profile, profile
 from harness.durability.state import CrashState
 from harness.explore.judging import Judged, Told
+from harness.explore.kill_points import names_at
 from harness.explore.recording import Recording
 from harness.explore.saved_case import Death, SavedCase
 from harness.explore.tally import Finding, Tally
@@ -122,9 +123,20 @@ def report(tally: Tally, discovery: Discovery, again: JudgeAgain | None) -> None
             source=cause.source,
             profiles=_exposing(discovery, death, image, again),
             case=case,
+            where=_where(discovery, death),
             fault=discovery.plan.describe() if discovery.plan is not None else "",
         )
     )
+
+
+def _where(discovery: Discovery, death: Death | None) -> tuple[str, ...]:
+    if death is None:
+        return ()
+    last = discovery.last
+    if death.state.cut is not None:
+        return ("K2",)
+    booting = last.boot_end if discovery.second is not None else last.began
+    return names_at(last.items, death.position, began=last.began, boot_end=booting)
 
 
 def _length(discovery: Discovery) -> int:

@@ -9,7 +9,7 @@ class Finding(msgspec.Struct, frozen=True):
     """One violation, where it happened, and the case that shows it again.
 
     `operation` had not reached the disk (or was the last one before a process death), `source` issued it, `profiles`
-    are those under which this very disk may be found. `count` is how many cases of the run fell into the same group.
+    are those that expose it. `where` names the kill-point (K0 … K11). `count`: cases of the run in the same group.
     """
 
     verdict: str
@@ -24,6 +24,7 @@ class Finding(msgspec.Struct, frozen=True):
     case: SavedCase
     fault: str = ""
     count: int = 1
+    where: tuple[str, ...] = ()
 
     @property
     def group(self) -> tuple[str, str, str]:

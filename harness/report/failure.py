@@ -1,6 +1,7 @@
 """A finding in plain lines: what was broken, where it died, what was not on the disk, who issued it, how to replay."""
 
 from harness.durability.profiles import PROFILES
+from harness.explore.kill_points import explained
 from harness.explore.tally import Finding
 
 _LABEL = 10
@@ -10,6 +11,8 @@ def lines(finding: Finding, repro: str) -> list[str]:
     """The finding for a terminal or an assertion message, the important first; no colours."""
     rows = [("", f"{finding.verdict}: {finding.summary}"), ("broken", finding.guarantee)]
     rows.append(("died", died(finding)))
+    if finding.where:
+        rows.append(("that is", explained(finding.where)))
     if finding.fault:
         rows.append(("fault", finding.fault))
     if finding.operation:

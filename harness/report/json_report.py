@@ -75,6 +75,7 @@ def _violation(finding: Finding, repros: Mapping[int, str]) -> dict[str, Any]:
         "phase": finding.phase,
         "workload": finding.workload,
         "kill_point": finding.kill_point,
+        "kill_point_names": list(finding.where),
         "operation": finding.operation,
         "source": finding.source,
         "profiles": list(finding.profiles),

@@ -54,10 +54,12 @@ class Stage:
 
     async def restart(self) -> None:
         """An orderly stop and a new start; what is due meanwhile meets a manager that is not ready."""
+        self.run.mark("stopping")
         await self.manager.stop()
         self.provider.connect(None)
         await self.provider.deliver_due()
         self.manager = await self.reboot()
+        self.run.mark("restarted")
 
 
 Story = Callable[[Stage], Awaitable[None]]
@@ -217,6 +219,29 @@ async def full_disk(stage: Stage) -> None:
     await stage.quiet(5.0)
 
 
+async def full_disk_dial(stage: Stage) -> None:
+    """We want to call somebody while the disk takes nothing: nobody is dialled. Later it works."""
+    await stage.client.initiate("early-1", OTHER_FRIEND, message="nobody hears this")
+    await stage.quiet()
+    stage.run.lift_faults()
+    await stage.client.initiate("late-1", FAR_AWAY, message="your parcel is here")
+    await stage.later(4.0)
+
+
+async def full_disk_batch(stage: Stage) -> None:
+    """Three events in one request; the disk takes the first of them only, until the redelivery."""
+    provider = stage.provider
+    call = provider.ring(FRIEND)
+    provider.pick_up(call)
+    provider.say(call, "is this too much at once?")
+    provider.batch(3)
+    await stage.quiet()
+    stage.run.lift_faults()
+    await stage.later(6.0)
+    provider.leave(call)
+    await stage.quiet(5.0)
+
+
 async def hostile(stage: Stage) -> None:
     """Requests that must be refused, around a call of somebody who may."""
     provider = stage.provider
@@ -343,6 +368,8 @@ WORKLOADS: Final[dict[str, Workload]] = {
     "across-restart": Workload(across_restart),
     "compaction": Workload(compaction, settings={"compact_after_lines": 4, "inbound_greeting": ""}),
     "full-disk": Workload(full_disk, plan=FaultPlan(faults=(), budget=1_700), faults=False),
+    "full-disk-dial": Workload(full_disk_dial, plan=FaultPlan(faults=(), budget=300), faults=False),
+    "full-disk-batch": Workload(full_disk_batch, plan=FaultPlan(faults=(), budget=700), faults=False),
     "hostile": Workload(hostile, settings={"inbound_greeting": ""}),
     "stranger": Workload(stranger),
     "long-call": Workload(long_call),
