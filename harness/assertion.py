@@ -37,6 +37,7 @@ def crash_test(
     Raises AssertionError for a violation, with the case and the command that replays it; RuntimeError when the subject
     raises in a clean run, does no I/O or is not deterministic: that is never "held".
     """
+    __tracebackhide__ = True  # pytest: the reader's own lines count
     settings = active()
     names = (profile,) if isinstance(profile, str) else tuple(profile or settings.profiles or ("strict",))
     for name in names:
@@ -59,6 +60,7 @@ def crash_test(
 
 def explore(scenario: AnyScenario, settings: Settings, test: str, faults: bool = True, bound: int = 65_536) -> None:
     """Run the gate on `scenario` in this process; raises as `crash_test` does."""
+    __tracebackhide__ = True
     if settings.replay is not None:
         settings.replay(scenario)
         return
@@ -102,6 +104,7 @@ def _relative(file: str) -> str:
 
 
 def _fail(report: Report, out: Path, test: str) -> None:
+    __tracebackhide__ = True
     repros = save_all(report, out, test)
     problems: list[str] = []
     for result in report.results:

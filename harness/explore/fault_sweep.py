@@ -14,6 +14,7 @@ import msgspec
 from harness.clock import machine_seconds
 from harness.disk import DiskImage
 from harness.durability.crash_states import CrashStates
+from harness.durability.pending import UnmodelledPolicy
 from harness.durability.profiles import profile
 from harness.explore.crash_sweep import Stop, never
 from harness.explore.finding import Discovery, cause_of, report
@@ -84,7 +85,12 @@ class FaultSweep:
             report(self.tally, Discovery(faulty, (), told, plan=fault.plan), again=None)
         for position in self._deaths(faulty, fired_at):
             for name in self.profiles:
-                self._die(faulty, fault, position, name)
+                try:
+                    self._die(faulty, fault, position, name)
+                except UnmodelledPolicy as policy:
+                    note = f"deaths after a failed sync were not judged under {name}: {policy}"
+                    if note not in self.tally.notes:
+                        self.tally.notes.append(note)
 
     def _position_of(self, fault: PlannedFault) -> int:
         """Where in the trace the failing call stands: up to it, the faulty run is the clean one."""

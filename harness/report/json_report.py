@@ -63,6 +63,7 @@ def _scenario(result: ScenarioResult, repros: Mapping[int, str]) -> dict[str, An
         "states_per_s": round(total.checked / sweep_s, 1) if sweep_s else 0.0,
         "violations": [_violation(finding, repros) for finding in full.findings],
         "reasons": list(result.reasons),
+        "notes": list(full.notes),
         "errors": list(result.errors),
     }
 

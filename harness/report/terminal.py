@@ -80,6 +80,8 @@ def summary(console: Console, report: Report, repros: Mapping[int, str], verbose
             console.print(Text(f"VIOLATION  {text[0]}", style="bold red"))
             for line in text[1:]:
                 console.print(Text(f"  {line}"), soft_wrap=True)
+        for note in result.total.notes:
+            console.print(Text(f"note  {result.name} [{result.profile}]: {note}", style="dim"), soft_wrap=True)
         for reason in result.reasons:
             console.print(Text(f"inconclusive  {result.name} [{result.profile}]: {reason}", style="yellow"))
         for error in result.errors:
