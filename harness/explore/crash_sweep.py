@@ -20,7 +20,8 @@ from harness.durability.observable import Observed
 from harness.durability.profiles import Profile, profile
 from harness.durability.state import CrashState
 from harness.explore.finding import Discovery, report
-from harness.explore.judging import ByPhase, Judged, judge_restart
+from harness.explore.judging import ByPhase, Judged, SeenAgain, judge_restart
+from harness.explore.last_restart import LastRestarts
 from harness.explore.recording import AnyScenario, Recording, record_recovery
 from harness.explore.saved_case import Death
 from harness.explore.tally import Tally
@@ -52,6 +53,7 @@ class CrashSweep:
         self.recovery = recovery
         self.world: World = unattached_world(recording)
         self.tally = Tally()
+        self._known: LastRestarts[SeenAgain] = LastRestarts()
 
     def chunks(self, most: int) -> list[range]:
         """Kill-points in at most `most` ranges that keep together those with one ledger and one world."""
@@ -141,6 +143,7 @@ class CrashSweep:
             previous=recording.observed if whole else None,
             fault_fired=bool(recording.fired),
             probes=self.tally.probes,
+            known=self._known,
         )
 
     def _sweep_recovery(self, position: int, state: CrashState, image: DiskImage) -> None:
@@ -212,6 +215,7 @@ class CrashSweep:
             ledger=second.ledger_at(later),
             fault_fired=bool(second.fired),
             probes=self.tally.probes,
+            known=self._known,
         )
         for told in judged.violations:
             deaths = (Death(position, state), Death(later, found))

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from harness.disk import DiskImage
+from harness.explore.last_restart import LastRestarts, key_of
 from harness.explore.life import AnyLife, Life, SubjectBroke
 from harness.explore.recording import AnyScenario, Recording
 from harness.ledger import Ledger
@@ -34,6 +35,13 @@ class Judged(msgspec.Struct, frozen=True):
     violations: tuple[Told, ...]
     reads: tuple[int, ...]
     recovery: tuple[Item, ...]
+
+
+class SeenAgain(msgspec.Struct, frozen=True):
+    """What the phase AGAIN showed: violations, and the inodes whose content was read."""
+
+    violations: tuple[Told, ...]
+    reads: tuple[int, ...]
 
 
 def by_phase(contract: Sequence[Guarantee]) -> ByPhase:
@@ -80,10 +88,12 @@ def judge_restart(
     fault_fired: bool = False,
     probes: dict[str, int] | None = None,
     lives: list[AnyLife] | None = None,
+    known: LastRestarts[SeenAgain] | None = None,
 ) -> Judged:
     """Restart the subject on `image` and judge it in the phases RESTARTED, SETTLED, AGAIN.
 
-    `world` has been restored to the moment of death. `lives` collects the lives, for digests and timelines.
+    `world` has been restored to the moment of death. `lives` collects the lives, for digests and timelines. `known`:
+    last restarts that this sweep has seen, which are not run again.
     """
     violations: list[Told] = []
     life: AnyLife = Life(scenario, world, image, at=at, seed=seed, ledger=ledger, probes=probes)
@@ -119,27 +129,29 @@ def judge_restart(
     reads = life.kernel.reads
     boot_items = tuple(item for item in life.kernel.trace.items[:recovered_items] if not isinstance(item, Mark))
     if failure is None and any(not isinstance(item, Mark) for item in life.kernel.trace.items):
-        phase = Phase.AGAIN
-        first = life
-        life = Life(
-            scenario,
-            world,
-            first.kernel.image(),
-            at=first.now() + scenario.restart_after_s,
-            seed=seed,
-            ledger=first.ledger,
-            probes=probes,
-        )
-        if lives is not None:
-            lives.append(life)
-        observed = None
-        try:
-            observed = life.observe(life.boot())
-        except SubjectBroke as error:
-            failure = _failure(error, violations, phase)
-        violations += look(contract, case(observed, settled))
-        life.end()
-        reads = {**reads, **{ino: None for ino in life.kernel.reads if ino in image.nodes}}
+        disk, at_again = life.kernel.image(), life.now() + scenario.restart_after_s
+        key = None
+        if known is not None:
+            key = key_of(disk, world.snapshot(), at_again, life.ledger, ledger, fault_fired, settled)
+        seen = None if known is None else known.get(key)
+        if seen is None:
+            phase, first = Phase.AGAIN, life
+            life = Life(scenario, world, disk, at=at_again, seed=seed, ledger=first.ledger, probes=probes)
+            if lives is not None:
+                lives.append(life)
+            observed = None
+            told: list[Told] = []
+            try:
+                observed = life.observe(life.boot())
+            except SubjectBroke as error:
+                failure = _failure(error, told, phase)
+            told += look(contract, case(observed, settled))
+            life.end()
+            seen = SeenAgain(tuple(told), tuple(life.kernel.reads))
+            if known is not None:
+                known.keep(key, seen)
+        violations += seen.violations
+        reads = {**reads, **{ino: None for ino in seen.reads if ino in image.nodes}}
     return Judged(tuple(violations), tuple(reads), boot_items)
 
 

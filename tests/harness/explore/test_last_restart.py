@@ -1,0 +1,128 @@
+"""The last restart of a case is spared where it has been seen, and only there."""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from harness.callables import CallableScenario
+from harness.disk import DiskImage, File, Folder
+from harness.explore.crash_sweep import CrashSweep
+from harness.explore.judging import by_phase
+from harness.explore.last_restart import KEPT_MOST, LastRestarts, key_of
+from harness.explore.life import session
+from harness.explore.recording import record
+from harness.explore.tally import Tally
+from harness.ledger import Ledger
+from harness.trace import ROOT, Mark
+
+LOG = "/data/log"
+
+
+def image_of(data: bytes, ino: int = 7) -> DiskImage:
+    return DiskImage({ROOT: Folder({"log": ino}), ino: File(data)})
+
+
+def key(**changed: Any) -> object:
+    known: dict[str, Any] = {
+        "disk": image_of(b"one"),
+        "outside": b"world",
+        "at": 1.0,
+        "now": Ledger(),
+        "at_death": Ledger(),
+        "fault_fired": False,
+        "settled": ("state",),
+    }
+    return key_of(**{**known, **changed})
+
+
+def test_equal_cases_have_one_key() -> None:
+    assert key() == key(disk=image_of(b"one"), settled=("state",))
+
+
+def test_each_thing_a_restart_depends_on_makes_another_key() -> None:
+    marked = Ledger().then(Mark("acknowledged", "a"))
+    others = [
+        key(disk=image_of(b"two")),
+        key(disk=image_of(b"one", ino=8)),
+        key(outside=b"other world"),
+        key(at=2.0),
+        key(now=marked),
+        key(at_death=marked),
+        key(fault_fired=True),
+        key(settled=("other",)),
+    ]
+    assert key() not in others
+    assert len(set(others)) == len(others)
+
+
+def test_what_nobody_can_compare_has_no_key_and_is_never_kept() -> None:
+    assert key(settled=lambda: None) is None
+    seen: LastRestarts[str] = LastRestarts()
+    seen.keep(None, "something")
+    assert seen.get(None) is None
+
+
+def test_memory_is_bounded() -> None:
+    seen: LastRestarts[int] = LastRestarts()
+    for number in range(KEPT_MOST + 1):
+        seen.keep((number,), number)
+    assert seen.get((0,)) is None
+    assert seen.get((KEPT_MOST,)) == KEPT_MOST
+
+
+def swept(recovered: Callable[[list[Any]], None]) -> tuple[Tally, int]:
+    def workload(mark: Callable[[Any], None]) -> None:
+        with open(LOG, "ab") as log:
+            folder = os.open("/data", os.O_RDONLY)
+            os.fsync(folder)
+            for number in range(3):
+                log.write(b"%d" % number * 20 + b"\n")
+                log.flush()
+                os.fsync(log.fileno())
+                mark(number)
+
+    scenario = CallableScenario(workload, recovered, name="log", profiles=("strict",))
+    with session():
+        recording = record(scenario, "workload", 0)
+        sweep = CrashSweep(recording, "strict", by_phase(scenario.contract()))
+        return sweep.run(range(recording.end + 1)), sweep._known.spared
+
+
+def cut_tail() -> list[bytes]:
+    """The whole lines; what follows them is cut off."""
+    if not os.path.exists(LOG):
+        return []
+    with open(LOG, "r+b") as log:
+        lines = log.read().split(b"\n")
+        log.truncate(sum(len(line) + 1 for line in lines[:-1]))
+        os.fsync(log.fileno())
+    return lines[:-1]
+
+
+def test_torn_tails_of_all_lengths_share_their_second_restart() -> None:
+    def recovered(marks: list[int]) -> None:
+        assert len(cut_tail()) >= len(marks)
+
+    tally, spared = swept(recovered)
+    assert tally.findings == []
+    assert spared > tally.checked // 2
+
+
+def test_a_second_restart_that_fails_is_told_as_often_as_without_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    def recovered(marks: list[int]) -> None:
+        cut = os.path.exists("/data/cut")
+        before = os.path.getsize(LOG) if os.path.exists(LOG) else 0
+        cut_tail()
+        if os.path.exists(LOG) and os.path.getsize(LOG) != before:
+            os.close(os.open("/data/cut", os.O_WRONLY | os.O_CREAT))
+        assert not cut, "cut before"
+
+    remembering, spared = swept(recovered)
+    monkeypatch.setattr(LastRestarts, "get", lambda self, key: None)
+    forgetful, _ = swept(recovered)
+    assert spared > 0
+    assert "not-idempotent" in {finding.verdict for finding in remembering.findings}
+    assert remembering.findings == forgetful.findings
+    assert remembering.checked == forgetful.checked
