@@ -131,14 +131,15 @@ class Action(msgspec.Struct, frozen=True):
 class Facet(msgspec.Struct, frozen=True):
     """One thing that a seeded bug does wrong: a catalogue id, and what a finding of it looks like.
 
-    `verdicts` are those that may name it; `fault` and `operation` are globs on the finding's fault and operation ("" for
-    the fault: a finding without any).
+    `verdicts` are those that may name it; `fault`, `operation` and `summary` are globs on those of the finding ("" for the
+    fault: a finding without any). Where one mechanism hides another, the summary tells them apart.
     """
 
     id: str
     verdicts: tuple[str, ...]
     fault: str = "*"
     operation: str = "*"
+    summary: str = "*"
 
 
 class SeededBug(msgspec.Struct, frozen=True):

@@ -82,6 +82,7 @@ def shows(facet: Facet, finding: Finding) -> bool:
         finding.verdict in facet.verdicts
         and (fnmatch.fnmatchcase(finding.fault, facet.fault) if facet.fault else not finding.fault)
         and fnmatch.fnmatchcase(finding.operation, facet.operation)
+        and fnmatch.fnmatchcase(finding.summary, facet.summary)
     )
 
 
