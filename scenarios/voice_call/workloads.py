@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from harness.faults import FaultPlan
+from harness.faults import Fault, FaultPlan
 from harness.scenario import Run
 from scenarios.voice_call.client import Client
 from scenarios.voice_call.deliveries import SIGNATURE, WEBHOOK_PATH, signature
@@ -26,6 +26,8 @@ OTHER_FRIEND: Final = "+15551111112"
 STRANGER: Final = "+15559999999"
 FAR_AWAY: Final = "+15552222222"
 BODY_LIMIT: Final = 65_536
+LOG: Final = "*.jsonl"
+"""Where the faults of a workload hit."""
 
 
 @dataclass
@@ -242,6 +244,21 @@ async def full_disk_batch(stage: Stage) -> None:
     await stage.quiet(5.0)
 
 
+async def brief_fault(stage: Stage) -> None:
+    """The disk refuses once, in the middle of a call; what was refused is delivered again before anything else."""
+    provider = stage.provider
+    call = provider.ring(FRIEND)
+    await stage.quiet()
+    provider.pick_up(call)
+    await stage.quiet()
+    provider.say(call, "can you hear me?")
+    await stage.later(3.0)
+    provider.say(call, "now I can")
+    await stage.quiet()
+    provider.leave(call)
+    await stage.quiet(5.0)
+
+
 async def hostile(stage: Stage) -> None:
     """Requests that must be refused, around a call of somebody who may."""
     provider = stage.provider
@@ -370,6 +387,18 @@ WORKLOADS: Final[dict[str, Workload]] = {
     "full-disk": Workload(full_disk, plan=FaultPlan(faults=(), budget=1_700), faults=False),
     "full-disk-dial": Workload(full_disk_dial, plan=FaultPlan(faults=(), budget=300), faults=False),
     "full-disk-batch": Workload(full_disk_batch, plan=FaultPlan(faults=(), budget=700), faults=False),
+    "short-write": Workload(
+        brief_fault,
+        settings={"inbound_greeting": ""},
+        plan=FaultPlan((Fault(("write",), LOG, occurrence=3, keep=100, errno="ENOSPC"),)),
+        faults=False,
+    ),
+    "failed-sync": Workload(
+        brief_fault,
+        settings={"inbound_greeting": ""},
+        plan=FaultPlan((Fault(("fsync",), LOG, occurrence=4, errno="EIO"),)),
+        faults=False,
+    ),
     "hostile": Workload(hostile, settings={"inbound_greeting": ""}),
     "stranger": Workload(stranger),
     "long-call": Workload(long_call),
