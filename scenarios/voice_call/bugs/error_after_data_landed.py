@@ -32,5 +32,5 @@ BUG = SeededBug(
     trigger="fsync fails after a whole write, then the redelivery, then a restart",
     expected="double-applied",
     build=with_parts(store=ForgetfulStore),
-    workloads=("hostile",),
+    workloads=("failed-sync",),
 )

@@ -41,5 +41,5 @@ BUG = SeededBug(
     trigger="a write fails, the event is delivered again and written, then a restart",
     expected="double-applied",
     build=with_parts(store=BufferedStore),
-    workloads=("hostile",),
+    workloads=("short-write",),
 )

@@ -22,5 +22,5 @@ BUG = SeededBug(
     trigger="a full disk in the middle of a record, room again, another event",
     expected="acked-not-durable",
     build=with_parts(store=LitteringStore),
-    workloads=("full-disk", "inbound"),
+    workloads=("short-write", "full-disk"),
 )
