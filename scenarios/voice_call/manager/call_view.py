@@ -1,6 +1,5 @@
 """Records as JSON-able dicts for readers: all copies, nothing of the inside."""
 
-import copy
 from typing import Any
 
 import msgspec
@@ -28,9 +27,9 @@ def call_view(record: CallRecord) -> dict[str, Any]:
         "endedAt": record.ended_at,
         "endReason": record.end_reason,
         "ending": record.ending,
-        "transcript": [msgspec.to_builtins(line) for line in record.transcript],
+        "transcript": list(msgspec.to_builtins(record.transcript)),
         "processedEventIds": list(record.processed_event_ids),
-        "metadata": copy.deepcopy(record.metadata),
+        "metadata": msgspec.to_builtins(record.metadata),
         "deadlines": dict(record.deadlines),
         "greeting": record.greeting,
         "turn": None if record.turn is None else msgspec.to_builtins(record.turn),

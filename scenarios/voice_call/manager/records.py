@@ -13,6 +13,7 @@ import zlib
 from typing import Any
 
 import msgspec
+from msgspec.structs import astuple
 
 VERSION = 1
 
@@ -136,10 +137,9 @@ def delta(before: CallRecord | None, after: CallRecord) -> dict[str, Any]:
     """The body of the line that turns `before` into `after`."""
     fields: dict[str, Any] = {}
     added: dict[str, Any] = {}
-    for name, encoded in _FIELDS:
-        new = getattr(after, name)
+    earlier = after if before is None else before
+    for (name, encoded), old, new in zip(_FIELDS, astuple(earlier), astuple(after), strict=True):
         if before is not None and name not in _IDENTITY:
-            old = getattr(before, name)
             if new is old or new == old:
                 continue
             if name in _GROWING and new[: len(old)] == old:
