@@ -7,20 +7,27 @@ when it is not. Both may be coroutine functions.
 
 import contextlib
 import contextvars
+import copy
 import inspect
-import traceback
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
+import _pytest.outcomes
 import msgspec
 
 from harness.faults import FaultPlan
+from harness.own_lines import innermost, place_of
 from harness.scenario import Case, Guarantee, MaybeAwaitable, Phase, Run, Scenario, World, resolved
 from harness.verdict import Violation
 
 Marker: TypeAlias = Callable[[Any], None]
 Workload: TypeAlias = Callable[[Marker], MaybeAwaitable[None]]
 Recovered: TypeAlias = Callable[[list[Any]], MaybeAwaitable[None]]
+
+_SAYS_NO: Final = (Exception, SystemExit, _pytest.outcomes.Failed)
+"""How `recovered` objects: any exception; `sys.exit` and `pytest.fail` are none, but mean the same."""
+
+_PLAIN: Final = frozenset({int, str, bytes, float, bool, type(None)})
 
 _SENTENCE = "After a restart, recovered(marks) holds for all that was marked before the death."
 
@@ -90,25 +97,24 @@ class CallableScenario(Scenario[Believer, None, Check]):
     def steps(self, run: Run, world: Believer, subject: None, workload: str) -> MaybeAwaitable[None]:
         def mark(value: Any = None) -> None:
             run.mark("acknowledged", value if isinstance(value, str) else repr(value), n=len(world.values))
-            world.believe(value)
+            world.believe(_frozen_copy(value))  # what the workload does to it later was not promised
 
         return self.workload(mark)
 
-    async def _observe_later(self, checking: MaybeAwaitable[None]) -> Check:
+    async def _observe_later(self, checking: MaybeAwaitable[object]) -> Check:
         try:
-            await resolved(checking)
-        except Exception as error:
+            return _check_of(await resolved(checking))
+        except _SAYS_NO as error:
             return Check(complaint(error))
-        return Check()
 
     def observe(self, run: Run, world: Believer, subject: None) -> MaybeAwaitable[Check]:
         try:
-            checking = self.recovered(list(world.values))
-            if inspect.isawaitable(checking):
-                return self._observe_later(checking)
-        except Exception as error:
+            said: object = self.recovered([_frozen_copy(value) for value in world.values])
+            if inspect.isawaitable(said):
+                return self._observe_later(said)
+            return _check_of(said)
+        except _SAYS_NO as error:
             return Check(complaint(error))
-        return Check()
 
     def contract(self) -> Sequence[Guarantee]:
         return (
@@ -137,13 +143,27 @@ def judge_check(case: Case[Believer, Check]) -> list[Violation]:
     return [Violation("check-failed", _SENTENCE, complaint)]
 
 
-def complaint(error: Exception) -> str:
-    """The user's own assertion in one line: its message (or its source line) and place."""
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if "/harness/callables.py" not in f.filename]
-    place = f" ({frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno})" if frames else ""
+def _frozen_copy(value: Any) -> Any:
+    """A value that no later change reaches; the very object where it cannot be copied."""
+    if type(value) in _PLAIN:
+        return value
+    try:
+        return copy.deepcopy(value)
+    except Exception:
+        return value
+
+
+def _check_of(said: object) -> Check:
+    """`recovered` must raise; one that answers False has not understood that, and must not count as content."""
+    return Check("recovered(marks) returned False: it must raise, use assert") if said is False else Check()
+
+
+def complaint(error: BaseException) -> str:
+    """The user's own assertion in one line: its message (or its source line) and the innermost line of their own."""
+    frame = innermost(error)
     text = str(error).strip().splitlines()
-    said = text[0] if text else (frames[-1].line if frames and frames[-1].line else "")
-    return f"{type(error).__name__}: {said}{place}"
+    said = text[0] if text else (frame.line if frame is not None and frame.line else "")
+    return f"{type(error).__name__}: {said}{place_of(error)}"
 
 
 _collector: contextvars.ContextVar[list[CallableScenario] | None] = contextvars.ContextVar("collector", default=None)

@@ -18,15 +18,13 @@ from harness.durability.pending import UnmodelledPolicy
 from harness.durability.profiles import profile
 from harness.explore.crash_sweep import Stop, never
 from harness.explore.finding import Discovery, cause_of, report
-from harness.explore.judging import ByPhase, Judged, Told, judge_clean, judge_restart
+from harness.explore.judging import ByPhase, Judged, judge_alive, judge_restart
 from harness.explore.recording import Recording, record
 from harness.explore.saved_case import Death
 from harness.explore.tally import Tally
 from harness.explore.world_at import unattached_world
 from harness.faults import FaultPlan, sweep_plans
-from harness.scenario import Phase
 from harness.trace import Mark, Write
-from harness.verdict import Violation
 
 STATES_PER_DEATH: Final = 3
 """Disks judged per death of a faulty run: all survived, only what had to, and one between. The crash sweep does all."""
@@ -81,8 +79,10 @@ class FaultSweep:
         fired_at = self._position_of(fault)
         if faulty.told_after(fired_at):
             self.tally.faults_told += 1
-        for told in self._alive(faulty):
+        for told in judge_alive(self.contract, faulty):
             report(self.tally, Discovery(faulty, (), told, plan=fault.plan), again=None)
+        if faulty.hung:
+            return  # a violation by itself; its thousands of retries would be thousands of pending pieces
         for position in self._deaths(faulty, fired_at):
             for name in self.profiles:
                 try:
@@ -98,14 +98,6 @@ class FaultSweep:
             if call.number == fault.call:
                 return call.position
         return 0
-
-    def _alive(self, faulty: Recording) -> list[Told]:
-        if faulty.hung:
-            sentence = "The subject answers in bounded time, whatever the disk does."
-            return [Told(Phase.CLEAN, Violation("hung", sentence, faulty.failure or "no answer"))]
-        if faulty.failure is not None:
-            return []  # an error that was let out has been told
-        return judge_clean(self.contract, faulty)
 
     def _deaths(self, faulty: Recording, fired_at: int) -> list[int]:
         deaths = [faulty.end]

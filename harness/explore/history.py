@@ -150,11 +150,11 @@ class History:
             self._die(how, state)
             return
         self._pending_death = (how, state)
-        self.life.kernel.set_death(len(self.trace) + after)
+        self.life.doom(len(self.trace) + after)
 
     def _disarm(self) -> None:
         self._pending_death = None
-        self.life.kernel.set_death(None)
+        self.life.doom(None)
 
     def _die(self, how: str, choice: int, judge: bool = True) -> None:
         """The process or the machine dies now; the disk found is the `choice`-th legal one (modulo their number)."""

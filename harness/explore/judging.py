@@ -6,7 +6,7 @@ disk sees the same.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -18,6 +18,8 @@ from harness.ledger import Ledger
 from harness.scenario import Case, Guarantee, Phase, Scenario, World
 from harness.trace import Item, Mark
 from harness.verdict import Violation
+
+_HUNG: Final = "The subject answers in bounded time, whatever the disk does."
 
 ByPhase = Mapping[Phase, Sequence[Guarantee]]
 
@@ -56,6 +58,13 @@ def look(contract: ByPhase, case: Case[Any, Any]) -> list[Told]:
             Told(case.phase, Violation("unavailable", "After a restart the subject is there again.", case.failure))
         )
     return told
+
+
+def judge_alive(contract: ByPhase, recording: Recording) -> list[Told]:
+    """The living end of a run in which calls failed: an error that was let out has been told, no answer is hung."""
+    if recording.hung:
+        return [Told(Phase.CLEAN, Violation("hung", _HUNG, recording.failure or "no answer"))]
+    return judge_clean(contract, recording) if recording.failure is None else []
 
 
 def judge_clean(contract: ByPhase, recording: Recording) -> list[Told]:
@@ -157,6 +166,5 @@ def judge_restart(
 
 def _failure(error: SubjectBroke, violations: list[Told], phase: Phase) -> str:
     if error.hung:
-        sentence = "The subject answers in bounded time, whatever the disk does."
-        violations.append(Told(phase, Violation("hung", sentence, error.failure)))
+        violations.append(Told(phase, Violation("hung", _HUNG, error.failure)))
     return error.failure

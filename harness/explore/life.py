@@ -12,7 +12,6 @@ import contextvars
 import gc
 import inspect
 import itertools
-import traceback
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final, Generic, TypeVar
 
@@ -21,6 +20,7 @@ from harness.disk import DiskImage
 from harness.faults import FaultPlan, Injector
 from harness.frontends.simulated import ClosedWorldError, Kernel, ProcessDied, Redirection, SubjectHung
 from harness.ledger import Ledger
+from harness.own_lines import place_of
 from harness.scenario import MaybeAwaitable, Scenario, StateT, SubjectT, WorldT
 from harness.trace import Mark, Scalar, Trace
 
@@ -29,6 +29,9 @@ EPOCH_S: Final = 1_767_225_600.0
 
 CALL_LIMIT: Final = 200_000
 """Calls of one life after which a subject counts as hung: a retry loop without an end."""
+
+FAULTY_CALL_LIMIT: Final = 20_000
+"""The same where calls fail: retrying for ever is common there, and each such run costs all these calls."""
 
 ResultT = TypeVar("ResultT")
 
@@ -131,12 +134,13 @@ class Life(Generic[WorldT, SubjectT, StateT]):
             trace=trace,
             recording=recording,
             die_at=die_at,
-            call_limit=CALL_LIMIT,
+            call_limit=CALL_LIMIT if plan is None else FAULTY_CALL_LIMIT,
             before_item=before_item,
             log_calls=log_calls,
         )
         self._ledger = ledger
         self._seed = seed
+        self._doomed = die_at is not None
         self._loop: VirtualLoop | None = None
         self.probes: dict[str, int] = probes if probes is not None else {}
         self.notes: list[tuple[int, str]] = []
@@ -177,6 +181,11 @@ class Life(Generic[WorldT, SubjectT, StateT]):
     def fault_fired(self) -> bool:
         return self.injector is not None and bool(self.injector.fired)
 
+    def doom(self, position: int | None) -> None:
+        """Die before the item at this trace position (None: live on). A death that nobody ordered breaks the subject."""
+        self._doomed = position is not None
+        self.kernel.set_death(position)
+
     def boot(self) -> SubjectT:
         return self._perform(lambda: self.scenario.boot(self, self.world), "does not start")
 
@@ -215,8 +224,10 @@ class Life(Generic[WorldT, SubjectT, StateT]):
                     value = self._loop.run_until_complete(_awaited(value))
                 result: ResultT = value
                 return result
-        except ProcessDied:
-            raise
+        except ProcessDied as error:
+            if self._doomed:
+                raise
+            raise SubjectBroke(f"the subject {saying}: it ends itself by {error}") from error
         except (SubjectHung, SubjectSpins, LoopStalled) as error:
             raise SubjectBroke(f"the subject {saying}: {error}", hung=True) from error
         except (ClosedWorldError, NotVirtual) as error:
@@ -237,12 +248,8 @@ async def _awaited(value: Awaitable[ResultT]) -> ResultT:
 
 def _in_one_line(error: BaseException) -> str:
     """Type, message and the innermost line of the error: what a reader needs to find it."""
-    frames = traceback.extract_tb(error.__traceback__)
-    subject = [frame for frame in frames if "/harness/" not in frame.filename and "/pyfakefs/" not in frame.filename]
-    place = (subject or frames)[-1:] if frames else []
-    where = f" ({place[0].filename.rpartition('/')[2]}:{place[0].lineno})" if place else ""
     message = str(error) or "without a message"
-    return f"{type(error).__name__}: {message.splitlines()[0]}{where}"
+    return f"{type(error).__name__}: {message.splitlines()[0]}{place_of(error)}"
 
 
 AnyLife = Life[Any, Any, Any]

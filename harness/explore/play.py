@@ -11,7 +11,7 @@ from harness.disk import DiskImage
 from harness.durability.legality import image_of
 from harness.explore.crash_sweep import pending_history
 from harness.explore.history import History, Segment
-from harness.explore.judging import Told, by_phase, judge_clean, judge_restart
+from harness.explore.judging import Told, by_phase, judge_alive, judge_restart
 from harness.explore.life import AnyLife
 from harness.explore.recording import AnyScenario, Recording, record, record_recovery
 from harness.explore.saved_case import SavedCase
@@ -47,7 +47,7 @@ def play(scenario: AnyScenario, case: SavedCase) -> Played:
     first = record(scenario, case.workload, case.seed, plan=case.plan)
     lives = [first]
     if not case.deaths:
-        return Played(tuple(lives), (), tuple(judge_clean(contract, first)), _digest([first.trace]))
+        return Played(tuple(lives), (), tuple(judge_alive(contract, first)), _digest([first.trace]))
     disks: list[DiskImage] = []
     history = first
     traces: list[Trace] = []
