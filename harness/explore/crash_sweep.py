@@ -66,8 +66,11 @@ class CrashSweep:
         firsts = starts[::per_chunk]
         return [range(a, b) for a, b in zip(firsts, [*firsts[1:], recording.end + 1], strict=True)]
 
-    def _epoch(self, position: int) -> tuple[object, int]:
-        return (self.recording.ledger_at(position).key, self.recording.snapshot_index(position))
+    def _epoch(self, position: int) -> tuple[object, int, bool]:
+        """What a disk is judged with beside itself: only the very end knows what the living subject last showed."""
+        recording = self.recording
+        last = self.profile.name == "process" and position == recording.end
+        return (recording.ledger_at(position).key, recording.snapshot_index(position), last)
 
     def run(self, positions: Iterable[int], stop: Stop = never) -> Tally:
         """Sweep these kill-points (ascending). Findings and counts go to `tally`; `stop` may end it early."""
