@@ -15,6 +15,7 @@ from harness.verdict import VERDICTS, Violation, unavailable
 from harness.verdict.vocabulary import violation
 from scenarios.voice_call import call_promises as calls
 from scenarios.voice_call import effect_promises as effects
+from scenarios.voice_call import ending_promises as endings
 from scenarios.voice_call import event_promises as events
 from scenarios.voice_call.event_promises import CallCase
 from scenarios.voice_call.observe import CallsObserved
@@ -62,6 +63,7 @@ CONTRACT: Final[tuple[Guarantee, ...]] = (
     _promise("rejected-callers-stay-out", "ghost-call", calls.rejected_callers_stay_out, ALWAYS),
     _promise("acknowledged-ends-hold", "stale-active", calls.acknowledged_ends_hold, RESTARTED),
     _promise("ends-are-known", "stale-active", calls.ends_are_known, AT_REST),
+    _promise("ends-are-noticed", "stale-active", endings.ends_are_noticed, AT_REST),
     _promise("restart-asks-the-provider", "stale-active", calls.restart_asks_the_provider, RESTARTED),
     _promise("no-question-stays-open", "stale-active", calls.no_question_stays_open, RESTARTED | AT_REST),
     _promise("ends-make-no-calls", "ghost-call", calls.ends_make_no_calls, ALWAYS),
@@ -77,6 +79,7 @@ CONTRACT: Final[tuple[Guarantee, ...]] = (
     _promise("calls-end-in-time", "timer-extended", effects.calls_end_in_time, AT_REST),
     _promise("notifications-hang-up", "timer-lost", effects.notifications_hang_up, AT_REST),
     _promise("nothing-is-left-over", "side-effect-lost", effects.nothing_is_left_over, AT_REST),
+    _promise("rejected-are-sent-away", "side-effect-lost", endings.rejected_callers_are_sent_away, AT_REST),
     _promise("effects-happen-once", "side-effect-repeated", effects.effects_happen_once, ALWAYS),
     _promise("effects-happen", "side-effect-lost", effects.effects_happen, AT_REST),
     _promise("greetings-are-heard", "side-effect-lost", effects.greetings_are_heard, CLEAN),

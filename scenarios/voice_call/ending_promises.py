@@ -1,0 +1,42 @@
+"""What is owed at the end of a call: it is noticed in time, and a caller who may not stay is sent away.
+
+Not judged: how a call ended (`call_promises.true_ends`), and when its own deadlines end it (`effect_promises`).
+"""
+
+from typing import Final
+
+from harness.verdict.vocabulary import Violation, violation
+from scenarios.voice_call.event_promises import CallCase
+from scenarios.voice_call.observe import CallsObserved
+from scenarios.voice_call.terms import DOWN_S, POLL_S, PROMPTLY_S
+
+NOTICED_S: Final = POLL_S + 2 * (DOWN_S + PROMPTLY_S)
+"""The longest a call may be held as active after its end, two deaths included: then somebody must have asked."""
+
+
+def ends_are_noticed(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    """Whatever became of its report, an end is known after one interval of asking, where disk and provider work."""
+    if case.fault_fired or case.world.outer.failed_commands:
+        return []
+    found: list[Violation] = []
+    for call in observed.calls:
+        remote = case.world.outer.calls.get(call.remote_id or "")
+        if remote is None or remote.ended_at is None:
+            continue
+        ended_ms = observed.records[call.id]["endedAt"]
+        held_s = (observed.at if ended_ms is None else ended_ms / 1000) - remote.ended_at
+        if held_s > NOTICED_S:
+            text = f"call {call.id} was held as active for {held_s:.0f} s after remote call {remote.id} had ended"
+            found.append(violation("stale-active", text, call.id))
+    return found
+
+
+def rejected_callers_are_sent_away(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    """Whom the policy rejects is hung up, and not left to listen to the ringing."""
+    shown = {call.id for call in observed.calls}
+    rejected = {record["providerCallId"] for name, record in observed.records.items() if name not in shown}
+    return [
+        violation("side-effect-lost", f"caller {remote.id} was rejected and never hung up", remote.id)
+        for remote in case.world.live_calls()
+        if remote.id in rejected
+    ]
