@@ -6,11 +6,11 @@ Source: openclaw/openclaw#96586, #96624, #96727, #133811.
 from typing import Any
 
 from harness.scenario import Run, SeededBug
-from scenarios.voice_call.scenario import ProbeLog
 from scenarios.voice_call.bugs.base import BuggyVoiceCall
 from scenarios.voice_call.manager.call_manager import CallManager
 from scenarios.voice_call.manager.lifecycle import is_live
 from scenarios.voice_call.provider import Provider
+from scenarios.voice_call.scenario import ProbeLog
 
 
 class KnowsActiveCalls(CallManager):
