@@ -61,6 +61,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
     ) -> None:
         super().__init__()
         self._clock = clock
+        self._now = clock.now
         self._clock_resolution = 0.0
         self._dice = _mixed(seed)
         self._step_limit = step_limit
@@ -80,7 +81,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def time(self) -> float:
         """Virtual seconds since the epoch."""
-        return self._clock.now()
+        return self._now()
 
     def call_soon(  # type: ignore[override]  # typeshed spells the arguments with a TypeVarTuple
         self, callback: Any, *args: Any, context: Context | None = None
@@ -110,24 +111,25 @@ class VirtualLoop(asyncio.BaseEventLoop):
         return task
 
     def _run_once(self) -> None:
-        scheduled = self._scheduled
+        scheduled, ready = self._scheduled, self._ready
         while scheduled and scheduled[0]._cancelled:
             self._drop_timer()
-        clock = self._clock
-        if not self._ready and not self._stopping:
+        if not ready and not self._stopping:
             if self._nothing_before_horizon():
                 self._stopping = True
                 return
-            clock.advance_to(scheduled[0]._when)
-        if scheduled and scheduled[0]._when <= clock.now():
+            self._clock.advance_to(scheduled[0]._when)
+        if scheduled and scheduled[0]._when <= self._now():
             self._collect_due(scheduled[0]._when)
-        if len(self._ready) == 1:
-            self._yielded.clear()
-            self._step(self._ready.popleft())
+        if len(ready) == 1:
+            if self._yielded:
+                self._yielded.clear()
+            self._step(ready.popleft())
         else:
             self._run_batch()
-        if clock.now() != self._steps_at:
-            self._steps_at = clock.now()
+        at = self._now()
+        if at != self._steps_at:
+            self._steps_at = at
             self._steps = 0
         elif self._steps > self._step_limit:
             raise SubjectSpins(

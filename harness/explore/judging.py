@@ -105,7 +105,8 @@ def judge_restart(
     last restarts that this sweep has seen, which are not run again.
     """
     violations: list[Told] = []
-    life: AnyLife = Life(scenario, world, image, at=at, seed=seed, ledger=ledger, probes=probes)
+    reported = lives is not None
+    life: AnyLife = Life(scenario, world, image, at=at, seed=seed, ledger=ledger, probes=probes, tracing_lines=reported)
     if lives is not None:
         lives.append(life)
     settled: object = None
@@ -145,7 +146,16 @@ def judge_restart(
         seen = None if known is None else known.get(key)
         if seen is None:
             phase, first = Phase.AGAIN, life
-            life = Life(scenario, world, disk, at=at_again, seed=seed, ledger=first.ledger, probes=probes)
+            life = Life(
+                scenario,
+                world,
+                disk,
+                at=at_again,
+                seed=seed,
+                ledger=first.ledger,
+                probes=probes,
+                tracing_lines=reported,
+            )
             if lives is not None:
                 lives.append(life)
             observed = None

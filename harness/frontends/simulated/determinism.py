@@ -1,7 +1,8 @@
 """Randomness from the seed: os.urandom, uuid4, secrets, `random`, process ids, temporary names, directory order.
 
 While a kernel is active these depend on its seed only, in each process and under each hash seed. The module-wide
-generator of `random` is seeded anew at each activation (with its number, so that a second one goes on differently).
+generator of `random` is seeded anew whenever another kernel was active in between (with the number of the activation,
+so that a second one goes on differently): seeding costs as much as a small recovery.
 Not covered: C extensions that draw their own randomness, `hash()` of strings.
 """
 
@@ -53,9 +54,26 @@ def name_order(seed: int, ino: int) -> Callable[[str], int]:
     return key
 
 
+class _Global:
+    """Whose numbers the module-wide generator draws now."""
+
+    __slots__ = ("kernel",)
+
+    def __init__(self) -> None:
+        self.kernel: Kernel | None = None
+
+    def serve(self, kernel: "Kernel") -> None:
+        kernel.activations += 1
+        if self.kernel is not kernel:
+            _seed_global(kernel.seed * 1_000_003 + kernel.activations)
+            self.kernel = kernel
+
+
+_global: Final = _Global()
+
+
 def _start_streams(kernel: "Kernel") -> None:
-    kernel.activations += 1
-    _seed_global(kernel.seed * 1_000_003 + kernel.activations)
+    _global.serve(kernel)
     tempfile = sys.modules.get("tempfile")
     if tempfile is not None:
         vars(tempfile).update(_name_sequence=_TemporaryNames(kernel), tempdir="/tmp")
@@ -100,6 +118,7 @@ def install(kernel_now: "Callable[[], Kernel | None]") -> Callable[[], None]:
     uuid_names = {"_node": _NODE, "_generate_time_safe": None}
     uuid_before = {name: vars(uuid).get(name) for name in uuid_names}
     vars(uuid).update(uuid_names)
+    _global.kernel = None
     setattr(random.Random, "seed", seed)  # noqa: B010  # mypy allows no assignment to a method
     vars(random)["seed"] = module_seed
 
@@ -108,6 +127,7 @@ def install(kernel_now: "Callable[[], Kernel | None]") -> Callable[[], None]:
         vars(random)["seed"] = real_module_seed
         vars(uuid).update(uuid_before)
         random.setstate(state)
+        _global.kernel = None
 
     return undo
 
@@ -129,5 +149,4 @@ def end(before: Restore, kernel: "Kernel | None") -> None:
     if tempfile is not None:
         vars(tempfile).update(zip(("_name_sequence", "tempdir"), before, strict=True))
     if kernel is not None:
-        kernel.activations += 1
-        _seed_global(kernel.seed * 1_000_003 + kernel.activations)
+        _global.serve(kernel)

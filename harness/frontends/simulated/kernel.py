@@ -29,7 +29,7 @@ from harness.frontends.simulated.injection import Injector, Outcome
 from harness.frontends.simulated.inode_table import InodeTable
 from harness.frontends.simulated.locks import LockTable
 from harness.frontends.simulated.paths import VOLATILE, Place, os_error
-from harness.frontends.simulated.source_lines import source_line
+from harness.frontends.simulated.source_lines import no_line, source_line
 from harness.trace import Create, Fdatasync, Fsync, Item, Mark, Mkdir, Source, Symlink, Trace, Truncate, Write
 
 FILE_BYTES_MAX: Final = 256 * 2**20
@@ -82,7 +82,8 @@ class Kernel(InodeTable):
 
     `die_at`: the item at this trace position is never recorded, the process dies instead. `die_at_call`: the same by
     call number (1-based). `call_limit`: calls one life may make before `SubjectHung`. `before_item` is called with the
-    position before each item is recorded.
+    position before each item is recorded. `tracing_lines`: the trace names the line that issued each operation; a
+    recovery that nobody reports can do without, it is the dearest part of a record.
     """
 
     __slots__ = (
@@ -94,6 +95,7 @@ class Kernel(InodeTable):
         "_halt_at",
         "_items",
         "_position",
+        "_source_line",
         "_thread",
         "_watched",
         "activations",
@@ -129,12 +131,14 @@ class Kernel(InodeTable):
         call_limit: int | None = None,
         before_item: Callable[[int], None] | None = None,
         log_calls: bool = False,
+        tracing_lines: bool = True,
     ) -> None:
         self.seed = seed
         self.now = now
         self.injector = injector
         self.trace = Trace() if trace is None else trace
         self.recording = recording
+        self._source_line: Callable[[int], Source | None] = source_line if tracing_lines else no_line
         self.calls = 0
         self.call_log: list[CallRecord] | None = [] if log_calls else None
         self.frozen = False
@@ -229,7 +233,7 @@ class Kernel(InodeTable):
         if self._watched:
             self._before(self.position)
         if self.recording:
-            self.trace.record(item, source_line(4), self.now())
+            self.trace.record(item, self._source_line(4), self.now())
         else:
             self._position += 1
 
@@ -251,7 +255,7 @@ class Kernel(InodeTable):
                 self._before(self.position)
             at = self.now()
             if self.recording:
-                self.trace.record(Write(ino, offset, data), source_line(4), at)
+                self.trace.record(Write(ino, offset, data), self._source_line(4), at)
             else:
                 self._position += 1
         else:
@@ -266,7 +270,7 @@ class Kernel(InodeTable):
             self._before(self.position)
         at = self.now()
         if self.recording:
-            self.trace.record(item, source_line(3), at)
+            self.trace.record(item, self._source_line(3), at)
         else:
             self._position += 1
         return at
