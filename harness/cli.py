@@ -5,7 +5,6 @@
 
 import concurrent.futures
 import json
-import multiprocessing
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -89,6 +88,17 @@ def _write_json(document: Any, json_file: Path | None) -> None:
         raise click.UsageError(f"cannot write --json {json_file}: {error.strerror}") from None
 
 
+def _check_writable(json_file: Path | None, out: Path) -> None:
+    """Say it before the work, not after it."""
+    folders = [("--out", out)] + ([("--json", json_file.parent)] if json_file is not None else [])
+    if json_file is not None and json_file.is_dir():
+        raise _usage(f"--json {json_file} is a folder: name a file, or - for standard output")
+    for option, folder in folders:
+        existing = next((above for above in (folder, *folder.absolute().parents) if above.exists()), folder)
+        if not existing.is_dir() or not os.access(existing, os.W_OK):
+            raise _usage(f"{option}: cannot write into {existing}")
+
+
 @click.group(epilog=_EXAMPLES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
 @click.version_option(__version__, prog_name="harness")
 def main() -> None:
@@ -140,14 +150,17 @@ def run(
     if budget is not None and budget <= 0:
         raise _usage(f"--budget {budget:g} is not a positive number of seconds")
     _check_profiles(profiles)
+    _check_writable(json_file, out)
     console = _console(no_color, json_file)
     reports: list[Report] = []
-    for scenario in _found(scenarios):
+    found = _found(scenarios)
+    began = machine_seconds()
+    for number, scenario in enumerate(found):
         own = getattr(scenario, "profiles", ())
         options = Options(
             profiles=profiles or tuple(own) or DEFAULT_PROFILES,
             seed=seed if seed is not None else getattr(scenario, "seed", 0),
-            budget_s=budget,
+            budget_s=_share(budget, began, len(found) - number),
             jobs=jobs or 0,
             faults=faults and getattr(scenario, "faults", True),
             examples=DEFAULT_EXAMPLES if examples is None else examples,
@@ -165,6 +178,11 @@ def run(
         console.print(str(report.outcome))
     _write_json(document(report, __version__, repros), json_file)
     sys.exit(report.exit_code)
+
+
+def _share(budget: float | None, began: float, waiting: int) -> float | None:
+    """What the next of `waiting` scenarios may use of what is left: those before it may have needed less."""
+    return None if budget is None else max(0.0, budget - (machine_seconds() - began)) / waiting
 
 
 def _joined(reports: Sequence[Any]) -> Any:
@@ -251,6 +269,7 @@ def bugs(
     from harness.report.bug_table import bug_document, bug_table
 
     _check_profiles(profiles)
+    _check_writable(json_file, out)
     references = _bug_references(ids)
     console = _console(no_color, json_file)
     workers = Options(jobs=jobs or 0).workers
@@ -296,6 +315,8 @@ def _bug_references(ids: Sequence[str]) -> list[str]:
 
 def _hunted(references: Sequence[str], seed: int, profiles: tuple[str, ...], workers: int, budget: float | None) -> Any:
     from harness.gate.hunt import hunt
+    from harness.gate.interruption import held_back
+    from harness.gate.pool import worker_pool
 
     deadline = machine_seconds() + budget if budget is not None else None
     if workers == 1 or len(references) == 1:
@@ -304,20 +325,15 @@ def _hunted(references: Sequence[str], seed: int, profiles: tuple[str, ...], wor
                 return
             yield reference, hunt(reference, seed, profiles)
         return
-    pool = concurrent.futures.ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
-    try:
-        waiting = {pool.submit(hunt, reference, seed, profiles): reference for reference in references}
+    with worker_pool(workers) as pool:
+        with held_back():
+            waiting = {pool.submit(hunt, reference, seed, profiles): reference for reference in references}
         left = None if deadline is None else max(0.0, deadline - machine_seconds())
         try:
             for future in concurrent.futures.as_completed(waiting, timeout=left):
                 yield waiting[future], future.result()
         except TimeoutError:
             return
-    finally:
-        processes = list((pool._processes or {}).values())  # no public way to end workers that are busy
-        pool.shutdown(wait=False, cancel_futures=True)
-        for process in processes:
-            process.terminate()
 
 
 @main.command(

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from harness.clock import machine_seconds
+from harness.explore.crash_sweep import Stop, never
 from harness.explore.history import ACT, DIE, FAULT, LIFT, RESTART, SETTLE, WAIT, History
 from harness.explore.judging import Told
 from harness.explore.recording import AnyScenario
@@ -150,14 +151,14 @@ def machine_of(
 
 
 def run_histories(
-    scenario: AnyScenario, workload: str, profile: str, seed: int, examples: int, deadline_s: float | None = None
+    scenario: AnyScenario, workload: str, profile: str, seed: int, examples: int, stop: Stop = never
 ) -> Tally:
-    """`examples` random histories inside a `session()`, until `deadline_s` (of machine_seconds). At most one finding."""
+    """`examples` random histories inside a `session()`, or until `stop(tally)`. At most one finding."""
     began = machine_seconds()
     whole = Tally()
     batch = 0
     # Hypothesis cannot be stopped from inside without taking it for a failure: so it runs in batches.
-    while whole.examples < examples and not whole.findings and (deadline_s is None or machine_seconds() < deadline_s):
+    while whole.examples < examples and not whole.findings and not stop(whole):
         size = min(BATCH, examples - whole.examples)
         whole.add(_batch(scenario, workload, profile, seed, batch, size))
         batch += 1

@@ -33,7 +33,10 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class Tally(msgspec.Struct):
-    """Coverage of crash states of one workload under one profile; chunks add up with `add`."""
+    """Coverage of crash states of one workload under one profile; chunks add up with `add`.
+
+    `complete` is False for a chunk that was ended before all of it was done.
+    """
 
     operations: int = 0
     kill_points: int = 0
@@ -42,6 +45,7 @@ class Tally(msgspec.Struct):
     distinct: int = 0
     checked: int = 0
     exhaustive: bool = True
+    complete: bool = True
     recovery_kill_points: int = 0
     recovery_checked: int = 0
     faults_planned: int = 0
@@ -62,6 +66,7 @@ class Tally(msgspec.Struct):
         self.distinct += other.distinct
         self.checked += other.checked
         self.exhaustive &= other.exhaustive
+        self.complete &= other.complete
         self.recovery_kill_points += other.recovery_kill_points
         self.recovery_checked += other.recovery_checked
         self.faults_planned += other.faults_planned

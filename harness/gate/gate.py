@@ -13,6 +13,7 @@ import msgspec
 from harness.clock import machine_seconds
 from harness.explore.recording import AnyScenario
 from harness.explore.tally import Tally
+from harness.gate.interruption import asked, listening
 from harness.gate.options import Options
 from harness.gate.outcome import Report, ScenarioResult
 from harness.gate.pool import Done, here, in_workers
@@ -32,6 +33,7 @@ class Progress(msgspec.Struct):
     tasks_done: int = 0
     tasks: int = 0
     checked: int = 0
+    under_way: int = 0
     violations: int = 0
     began: float = 0.0
     deadline: float | None = None
@@ -43,7 +45,7 @@ class Progress(msgspec.Struct):
     @property
     def rate(self) -> float:
         """States judged per second."""
-        return self.checked / self.elapsed_s if self.elapsed_s > 0 else 0.0
+        return (self.checked + self.under_way) / self.elapsed_s if self.elapsed_s > 0 else 0.0
 
     @property
     def left_s(self) -> float | None:
@@ -73,7 +75,7 @@ class Gate:
         self.progress = Progress()
         self._listener: Listener = silent
         self._deadline: float | None = None
-        self._pool_worthwhile = True
+        self._shown = 0.0
 
     def run(self, listener: Listener = silent) -> Report:
         """Everything that was asked for. Ctrl-C ends it early; what was found by then is in the report."""
@@ -83,11 +85,15 @@ class Gate:
         self._deadline = began + options.budget_s if options.budget_s is not None else None
         self.progress = Progress(began=began, deadline=self._deadline)
         report = Report(options.seed, options.profiles)
-        try:
-            for scenario in self.scenarios:
-                self._scenario(scenario, report)
-        except KeyboardInterrupt:
-            report.interrupted = True
+        with listening():
+            try:
+                for scenario in self.scenarios:
+                    self._scenario(scenario, report)
+                    if asked():
+                        break
+            except KeyboardInterrupt:
+                report.interrupted = True
+            report.interrupted |= asked()
         report.wall_s = machine_seconds() - began
         return report
 
@@ -100,15 +106,15 @@ class Gate:
         report.results += results
         workloads = list(scenario.workloads())
         with self._second_process(scenario, workloads) as second:
-            preflight = examine(scenario, workloads, options.seed)
+            preflight = examine(scenario, workloads, options.seed, asked)
             for result in results:
                 self._take(result, preflight)
             runnable = list(preflight.operations)
-            if runnable and self._floor(scenario, runnable, results):
+            if runnable and not asked() and self._floor(scenario, runnable, results):
                 self._histories(scenario, results)
-            if second is not None and not preflight.errors:
+            if second is not None and not asked() and not preflight.errors:
                 for result in results:
-                    result.errors += second.differing(preflight.digests) if result is results[0] else []
+                    result.errors += second.differing(preflight.traces) if result is results[0] else []
         met = {name: count for result in results for name, count in result.total.probes.items()}
         for result in results:
             result.wall_s = machine_seconds() - began
@@ -154,12 +160,14 @@ class Gate:
             for name in task.profile.split("+"):
                 left[name] -= 1
                 result = by_profile[name]
-                if isinstance(done, Exception):
+                if isinstance(done, str):
                     result.errors.append(f"{task.workload}: {done}")
                     continue
+                left[name] += not done.complete
                 if task.kind == "crash":
                     result.workloads[task.workload].add(done)
                     progress.checked += done.checked + done.recovery_checked
+                    progress.under_way = 0
                 elif task.kind == "faults" and "+" in task.profile:
                     done = msgspec.structs.replace(
                         done, findings=[f for f in done.findings if not f.case.deaths or f.case.profile == name]
@@ -206,15 +214,18 @@ class Gate:
             self.progress.tasks += len(tasks)
             for task, done in self._do(tasks):
                 self.progress.tasks_done += 1
-                if isinstance(done, Exception):
+                if isinstance(done, str):
                     by_profile[task.profile].errors.append(f"histories on {task.workload}: {done}")
                 else:
                     by_profile[task.profile].total.add(done)
                 self.progress.violations = sum(len(result.total.findings) for result in results)
                 self._listener(self.progress)
             round_ += 1
-            over = self._deadline is None or machine_seconds() > self._deadline
-            if over or any(result.errors or result.total.findings for result in results):
+            if (
+                self._deadline is None
+                or self._over()
+                or any(result.errors or result.total.findings for result in results)
+            ):
                 return
 
     def _satisfied(self, results: list[ScenarioResult]) -> bool:
@@ -241,5 +252,17 @@ class Gate:
 
     def _do(self, tasks: list[Task]) -> Iterator[Done]:
         if self.local or self.options.workers == 1 or len(tasks) < 2:
-            return here(tasks, self.workshop, self._deadline)
-        return in_workers(tasks, self.options.workers, self._deadline, lambda: self._listener(self.progress))
+            return here(tasks, self.workshop, self._over, self._watch)
+        return in_workers(tasks, self.options.workers, self._over, lambda: self._listener(self.progress))
+
+    def _over(self) -> bool:
+        return asked() or (self._deadline is not None and machine_seconds() > self._deadline)
+
+    def _watch(self, tally: Tally) -> bool:
+        """After each state of a sweep in this process: show where it stands a few times a second; end it in time."""
+        now = machine_seconds()
+        if now - self._shown > 0.25:
+            self._shown = now
+            self.progress.under_way = tally.checked + tally.recovery_checked
+            self._listener(self.progress)
+        return self._over()

@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -16,7 +16,8 @@ from harness.explore.judging import by_phase, judge_clean
 from harness.explore.life import WorldEscape, session
 from harness.explore.recording import AnyScenario, Recording, record
 from harness.explore.tally import Tally
-from harness.trace import Trace, describe
+from harness.own_lines import place_of
+from harness.trace import Trace, decode, describe
 
 OTHER_HASH_SEED = "4711"
 """PYTHONHASHSEED of the second process: any value that this process hardly has."""
@@ -26,22 +27,30 @@ class Preflight(msgspec.Struct):
     """`clean` are findings of the runs without a death; `errors` end in exit code 4, `idle` in 3."""
 
     operations: dict[str, int] = msgspec.field(default_factory=dict)
-    digests: dict[str, str] = msgspec.field(default_factory=dict)
+    traces: dict[str, Trace] = msgspec.field(default_factory=dict)
     clean: Tally = msgspec.field(default_factory=Tally)
     errors: list[str] = msgspec.field(default_factory=list)
     idle: list[str] = msgspec.field(default_factory=list)
 
 
-def examine(scenario: AnyScenario, workloads: Sequence[str], seed: int) -> Preflight:
-    """Record each workload twice and judge its clean end."""
+def examine(
+    scenario: AnyScenario, workloads: Sequence[str], seed: int, over: Callable[[], bool] = lambda: False
+) -> Preflight:
+    """Record each workload twice and judge its clean end, until `over()`."""
     found = Preflight()
     with session():
         for workload in workloads:
+            if over():
+                break
             try:
                 first = record(scenario, workload, seed)
                 second = record(scenario, workload, seed)
+                told = judge_clean(by_phase(scenario.contract()), first)
             except WorldEscape as error:
                 found.errors.append(f"{workload}: {error}")
+                continue
+            except Exception as error:
+                found.errors.append(f"{workload}: the scenario raises {type(error).__name__}: {error}{place_of(error)}")
                 continue
             if first.failure is not None:
                 found.errors.append(f"{workload}: in a clean run, without any fault or death, {first.failure}")
@@ -50,11 +59,11 @@ def examine(scenario: AnyScenario, workloads: Sequence[str], seed: int) -> Prefl
                 found.errors.append(f"{workload}: the subject is not deterministic: {difference(first, second)}")
                 continue
             found.operations[workload] = first.operations()
-            found.digests[workload] = first.trace.digest()
+            found.traces[workload] = first.trace
             if not first.operations():
                 found.idle.append(f"{workload}: the subject did no I/O on the simulated disk: nothing was tested")
-            for told in judge_clean(by_phase(scenario.contract()), first):
-                report(found.clean, Discovery(first, (), told), again=None)
+            for violation in told:
+                report(found.clean, Discovery(first, (), violation), again=None)
             for name, count in first.probes.items():
                 found.clean.probes[name] = found.clean.probes.get(name, 0) + count
     return found
@@ -85,19 +94,22 @@ class SecondProcess:
             command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
 
-    def differing(self, digests: dict[str, str]) -> list[str]:
+    def differing(self, traces: dict[str, Trace]) -> list[str]:
         """Workloads whose trace differs there; a process that failed is an error of its own."""
         out, err = self._process.communicate()
         if self._process.returncode != 0:
             last = (err.strip().splitlines() or ["no message"])[-1]
             return [f"the run in a second process failed (exit {self._process.returncode}): {last}"]
         there: dict[str, str] = json.loads(out)
-        return [
-            f"{workload}: the subject is not deterministic: under PYTHONHASHSEED={OTHER_HASH_SEED} its trace differs "
-            "(iteration over a set of strings, or hash(), decides something)"
-            for workload, digest in digests.items()
-            if there.get(workload) != digest
-        ]
+        found: list[str] = []
+        for workload, trace in traces.items():
+            other = decode(there[workload].encode())
+            if trace.digest() != other.digest():
+                found.append(
+                    f"{workload}: the subject is not deterministic: in a process with PYTHONHASHSEED={OTHER_HASH_SEED} "
+                    f"{first_difference(trace, other)} (does hash(), or the order of a set of strings, decide it?)"
+                )
+        return found
 
     def abandon(self) -> None:
         if self._process.poll() is None:

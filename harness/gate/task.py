@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from harness.clock import machine_seconds
-from harness.explore.crash_sweep import CrashSweep
+from harness.explore.crash_sweep import CrashSweep, Stop, never
 from harness.explore.fault_sweep import FaultSweep, planned
 from harness.explore.judging import ByPhase, by_phase
 from harness.explore.life import session
@@ -18,6 +18,7 @@ from harness.explore.play import play
 from harness.explore.recording import AnyScenario, Recording, record
 from harness.explore.tally import Finding, Tally
 from harness.frontends.simulated import Redirection
+from harness.gate.interruption import asked
 from harness.repro import source_digests
 from harness.statemachine import run_histories
 from harness.subjects import find_one
@@ -74,15 +75,23 @@ class Workshop:
             self._recordings[key] = record(self.scenario(reference), workload, seed, log_calls=True)
         return self._recordings[key]
 
-    def perform(self, task: Task) -> Tally:
-        """Do one task inside a `session()`; its findings are confirmed by playing them."""
+    def perform(self, task: Task, watch: Stop = never) -> Tally:
+        """Do one task inside a `session()`; its findings are confirmed by playing them.
+
+        `watch` is asked after each state: True ends the task there, and its tally is not `complete`.
+        """
         if task.kind == "histories":
-            return self._histories(task)
+            return self._histories(task, watch)
         recording = self.recording(task.scenario, task.workload, task.seed)
         contract = self.contract(task.scenario)
 
         def stop(tally: Tally) -> bool:
-            return task.stop_at is not None and any(f.verdict == task.stop_at for f in tally.findings)
+            if task.stop_at is not None and any(f.verdict == task.stop_at for f in tally.findings):
+                return True
+            if watch(tally):
+                tally.complete = tally.exhaustive = False
+                return True
+            return False
 
         if task.kind == "crash":
             sweep = CrashSweep(recording, task.profile, contract, bound=task.bound)
@@ -94,11 +103,15 @@ class Workshop:
         tally.findings = [self.confirm(finding) for finding in tally.findings]
         return tally
 
-    def _histories(self, task: Task) -> Tally:
+    def _histories(self, task: Task, watch: Stop) -> Tally:
         deadline = machine_seconds() + task.seconds if task.seconds is not None else None
+
+        def over(tally: Tally) -> bool:
+            return watch(tally) or (deadline is not None and machine_seconds() > deadline)
+
         seed = task.seed * 1_000 + task.part
         scenario = self.scenario(task.scenario)
-        tally = run_histories(scenario, task.workload, task.profile, seed, task.examples, deadline)
+        tally = run_histories(scenario, task.workload, task.profile, seed, task.examples, over)
         tally.findings = [self.confirm(finding) for finding in tally.findings]
         return tally
 
@@ -129,4 +142,4 @@ def _workshop() -> Workshop:
 def perform(task: Task) -> Tally:
     """A task in a worker process."""
     with session():
-        return _workshop().perform(task)
+        return _workshop().perform(task, lambda _: asked())

@@ -38,6 +38,7 @@ def _scenario(result: ScenarioResult, repros: Mapping[int, str]) -> dict[str, An
         total.add(tally)
     total.operations = sum(tally.operations for tally in result.workloads.values())
     full = result.total
+    total.exhaustive &= bool(result.workloads) and not result.errors
     sweep_s = total.wall_s
     return {
         "name": result.name,

@@ -63,8 +63,9 @@ class ProgressScreen:
 def _line(progress: Progress) -> str:
     left = progress.left_s
     ending = f", about {left:.0f} s left" if left is not None else ""
+    checked = progress.checked + progress.under_way
     return (
-        f"{progress.scenario}: {progress.tasks_done}/{progress.tasks} pieces, {progress.checked:,} states checked "
+        f"{progress.scenario}: {progress.tasks_done}/{progress.tasks} pieces, {checked:,} states checked "
         f"({progress.rate:,.0f}/s), {progress.violations} violations so far{ending}"
     )
 
