@@ -53,7 +53,8 @@ class File:
         self.buffer = buffer
         self.size = len(buffer) if size is None else size
         self._key: int | None = None
-        # (older version, first changed byte): lets `key` be computed from the older version's, then dropped
+        # (an older version, the first byte that changed since): lets `key` be computed from the older one's, then
+        # dropped. Never a chain: versions in between, whose key nobody asked for, must not live on.
         self._origin: tuple[File, int] | None = None
 
     @property
@@ -79,7 +80,7 @@ class File:
                 buffer += bytes(offset - size)
             buffer[offset:end] = data
             new = File(buffer, len(buffer))
-        new._origin = (self, min(offset, size))
+        new._descend_from(self, min(offset, size))
         return new
 
     def truncate(self, size: int) -> "File":
@@ -89,19 +90,18 @@ class File:
             buffer = bytearray(memoryview(self.buffer)[: self.size])
             buffer += bytes(size - self.size)
             new = File(buffer, size)
-        new._origin = (self, min(size, self.size))
+        new._descend_from(self, min(size, self.size))
         return new
+
+    def _descend_from(self, older: "File", changed: int) -> None:
+        origin = older._origin
+        self._origin = (older, changed) if origin is None else (origin[0], min(origin[1], changed))
 
     @property
     def key(self) -> int:
         if self._key is None:
-            chain = [self]
-            while (origin := chain[-1]._origin) is not None and origin[0]._key is None:
-                chain.append(origin[0])
-            for file in reversed(chain):
-                file._key = file._compute_key()
-                file._origin = None
-        assert self._key is not None
+            self._key = self._compute_key()
+            self._origin = None
         return self._key
 
     def _compute_key(self) -> int:
@@ -109,10 +109,9 @@ class File:
             return _sectors_key(self.buffer, 0, self.size) ^ _size_key(self.size)
         older, changed = self._origin
         first = changed - changed % SECTOR
-        assert older._key is not None
         # A write in the middle leaves a tail that did not change; hashing it again is rare and only costs time.
         return (
-            older._key
+            older.key
             ^ _size_key(older.size)
             ^ _sectors_key(older.buffer, first, older.size)
             ^ _sectors_key(self.buffer, first, self.size)
