@@ -1,7 +1,8 @@
 """What is owed in time and in the world: deadlines that hold, side effects that take place once."""
 
 import math
-from collections import Counter
+from collections.abc import Hashable, Iterable
+from typing import TypeVar
 
 from harness import verdict
 from harness.scenario import Phase
@@ -10,6 +11,8 @@ from scenarios.voice_call.event_promises import CallCase
 from scenarios.voice_call.observe import CallsObserved, outside
 from scenarios.voice_call.remote import RemoteCall
 from scenarios.voice_call.terms import DOWN_S, GREETING, MAX_DURATION_S, PROMPTLY_S, RETRIES_S, UNANSWERED_S
+
+ThingT = TypeVar("ThingT", bound=Hashable)
 
 
 def deadlines_are_armed(case: CallCase, observed: CallsObserved) -> list[Violation]:
@@ -112,20 +115,28 @@ def effects_happen_once(case: CallCase, observed: CallsObserved) -> list[Violati
     """No key twice; no text played twice into a call; nobody dialled more often than somebody asked for it."""
     outer = case.world.outer
     found = verdict.side_effect_repeated(outside(case.world))
-    played = Counter((one.call, one.payload) for one in outer.effects if one.kind == "play")
+    played = _count((one.call, one.payload) for one in outer.effects if one.kind == "play")
     found += [
         violation("side-effect-repeated", f"{text!r} was played {times} times into {call}", call)
         for (call, text), times in played.items()
         if times > 1
     ]
-    asked = Counter(one.to for one in outer.requests.values() if one.kind == "initiate")
-    dialled = Counter(one.payload for one in outer.effects if one.kind == "dial")
+    asked = _count(one.to for one in outer.requests.values() if one.kind == "initiate")
+    dialled = _count(one.payload for one in outer.effects if one.kind == "dial")
     found += [
-        violation("side-effect-repeated", f"{to} was dialled {times} times, asked for {asked[to]} times", to)
+        violation("side-effect-repeated", f"{to} was dialled {times} times, asked for {asked.get(to, 0)} times", to)
         for to, times in dialled.items()
-        if times > asked[to]
+        if times > asked.get(to, 0)
     ]
     return found
+
+
+def _count(things: Iterable[ThingT]) -> dict[ThingT, int]:
+    """As `Counter`, which costs more than the few things there are."""
+    times: dict[ThingT, int] = {}
+    for thing in things:
+        times[thing] = times.get(thing, 0) + 1
+    return times
 
 
 def effects_happen(case: CallCase, observed: CallsObserved) -> list[Violation]:
