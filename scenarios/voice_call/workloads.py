@@ -5,6 +5,7 @@ different from each other unless the story is about equal ones, so that a judge 
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -16,10 +17,11 @@ from harness.scenario import Run
 from scenarios.voice_call.client import Client
 from scenarios.voice_call.deliveries import SIGNATURE, WEBHOOK_PATH, signature
 from scenarios.voice_call.manager.call_manager import CallManager
+from scenarios.voice_call.manager.store import StoreUnavailable
 from scenarios.voice_call.policy import AT_MOST_ONCE, CONNECT_RETRY, LONG_HORIZON, RETRY_NON_2XX, Policy
 from scenarios.voice_call.provider import Provider
 from scenarios.voice_call.remote import Callee
-from scenarios.voice_call.terms import POLL_S
+from scenarios.voice_call.terms import MAX_DURATION_S, POLL_S
 
 FRIEND: Final = "+15551111111"
 OTHER_FRIEND: Final = "+15551111112"
@@ -198,6 +200,8 @@ async def compaction(stage: Stage) -> None:
     last = provider.ring(FRIEND)
     await stage.quiet()
     provider.duplicate(f"{calls[0]}-1")
+    provider.say(calls[1], "still here")
+    await stage.quiet()
     provider.leave(calls[1])
     await stage.quiet()
     provider.leave(last, "no-answer")
@@ -257,6 +261,93 @@ async def brief_fault(stage: Stage) -> None:
     await stage.quiet()
     provider.leave(call)
     await stage.quiet(5.0)
+
+
+async def unreadable_log(stage: Stage) -> None:
+    """The disk does not answer when the manager starts again; whoever watches over it starts it once more."""
+    provider = stage.provider
+    call = provider.ring(FRIEND, stays=True)
+    await stage.quiet()
+    provider.pick_up(call)
+    await stage.quiet()
+    try:
+        await stage.restart()
+    except StoreUnavailable:
+        stage.run.lift_faults()
+        with contextlib.suppress(StoreUnavailable):
+            stage.manager = await stage.reboot()
+    provider.say(call, "are you back?")
+    await stage.quiet(5.0)
+    provider.leave(call)
+    await stage.quiet(5.0)
+
+
+async def overlap(stage: Stage) -> None:
+    """A second manager is started while the first one works; it has to leave the store to it."""
+    provider, first = stage.provider, stage.manager
+    call = provider.ring(FRIEND)
+    await stage.quiet()
+    try:
+        stage.manager = await stage.reboot()
+    except StoreUnavailable:
+        provider.connect(first.app)
+    provider.say(call, "who is there?")
+    await stage.quiet()
+    await Client(provider, first).initiate("second-line", FAR_AWAY, mode="conversation")
+    await stage.quiet()
+    provider.leave(call)
+    await stage.quiet()
+
+
+async def successor(stage: Stage) -> None:
+    """A call goes on under a manager that was started in the same process, and ends; time passes afterwards."""
+    provider = stage.provider
+    call = provider.ring(FRIEND, stays=True)
+    await stage.quiet()
+    provider.pick_up(call)
+    await stage.quiet()
+    await stage.restart()
+    provider.say(call, "still me")
+    await stage.quiet()
+    provider.leave(call)
+    await stage.later(POLL_S + 2.0)
+
+
+async def stop_in_flight(stage: Stage) -> None:
+    """The manager is stopped just when somebody says something."""
+    provider = stage.provider
+    call = provider.ring(FRIEND, stays=True)
+    await stage.quiet()
+    provider.pick_up(call)
+    await stage.quiet()
+    provider.say(call, "one last thing")
+    delivering = asyncio.create_task(provider.deliver_due())
+    await asyncio.sleep(0.005)
+    await stage.restart()
+    await delivering
+    await stage.quiet(5.0)
+    provider.leave(call)
+    await stage.quiet()
+
+
+async def cap_is_reached(stage: Stage) -> None:
+    """A caller who never hangs up, until the cap ends the call."""
+    provider = stage.provider
+    call = provider.ring(FRIEND, stays=True)
+    await stage.quiet()
+    provider.pick_up(call)
+    await stage.later(MAX_DURATION_S + 15.0)
+
+
+async def notify_while_away(stage: Stage) -> None:
+    """The message is played; when it is time to hang up, the manager is not there."""
+    await stage.client.initiate("notify-1", FAR_AWAY, message="your parcel is here")
+    await stage.quiet()
+    await stage.manager.stop()
+    stage.provider.connect(None)
+    await asyncio.sleep(5.0)
+    stage.manager = await stage.reboot()
+    await stage.later(2.0)
 
 
 async def hostile(stage: Stage) -> None:
@@ -399,6 +490,22 @@ WORKLOADS: Final[dict[str, Workload]] = {
         plan=FaultPlan((Fault(("fsync",), LOG, occurrence=4, errno="EIO"),)),
         faults=False,
     ),
+    "unreadable-log": Workload(
+        unreadable_log,
+        settings={"inbound_greeting": ""},
+        plan=FaultPlan((Fault(("read",), LOG, occurrence=2, errno="EIO"),)),
+        faults=False,
+    ),
+    "overlap": Workload(overlap, settings={"inbound_greeting": ""}, faults=False),
+    "successor": Workload(successor, settings={"inbound_greeting": ""}, faults=False),
+    "stop-in-flight": Workload(stop_in_flight, settings={"inbound_greeting": ""}, faults=False),
+    "cap-on-a-bad-disk": Workload(
+        cap_is_reached,
+        settings={"inbound_greeting": ""},
+        plan=FaultPlan((Fault(("write",), LOG, occurrence=3, keep=100, errno="ENOSPC"),)),
+        faults=False,
+    ),
+    "notify-while-away": Workload(notify_while_away, faults=False),
     "hostile": Workload(hostile, settings={"inbound_greeting": ""}),
     "stranger": Workload(stranger),
     "long-call": Workload(long_call),
