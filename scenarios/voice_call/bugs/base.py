@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from scenarios.voice_call.scenario import VoiceCall
 from scenarios.voice_call.manager.call_manager import Parts
+from scenarios.voice_call.scenario import VoiceCall
 
 
 class BuggyVoiceCall(VoiceCall):
