@@ -2,7 +2,9 @@
 
 import inspect
 import os
+import shlex
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
@@ -14,7 +16,9 @@ from harness.gate.options import DEFAULT_PROFILES, Options
 from harness.gate.outcome import Outcome, Report
 from harness.report.failure import lines
 from harness.report.repro_files import save_all
-from harness.settings import Settings, active
+from harness.settings import Place, Settings, active
+
+_started_in: Final = Path.cwd()
 
 
 def crash_test(
@@ -49,18 +53,23 @@ def crash_test(
         profiles=names,
         seed=settings.seed if seed is None else seed,
         faults=faults,
+        budget_s=budget,
+        bound=bound,
     )
-    scenario.reference, test = _caller()
+    place = _place(settings)
+    scenario.reference = place.reference
     if collected(scenario):
         return
+    number = settings.calls[place.reference] = settings.calls.get(place.reference, 0) + 1
+    if number > 1:
+        scenario.reference += f"#{number}"
     if budget is not None:
         settings = msgspec.structs.replace(settings, budget_s=budget)
-    explore(scenario, msgspec.structs.replace(settings, profiles=names, seed=scenario.seed), test, faults, bound)
+    explore(scenario, msgspec.structs.replace(settings, profiles=names, seed=scenario.seed), place, faults, bound)
 
 
-def explore(scenario: AnyScenario, settings: Settings, test: str, faults: bool = True, bound: int = 65_536) -> None:
+def explore(scenario: AnyScenario, settings: Settings, place: Place, faults: bool = True, bound: int = 65_536) -> None:
     """Run the gate on `scenario` in this process; raises as `crash_test` does."""
-    __tracebackhide__ = True
     if settings.replay is not None:
         settings.replay(scenario)
         return
@@ -75,14 +84,16 @@ def explore(scenario: AnyScenario, settings: Settings, test: str, faults: bool =
     report = Gate([scenario], options, local=True).run()
     settings.reports.append(report)
     if report.interrupted:
-        raise KeyboardInterrupt
+        saved = save_all(report, settings.out, place.reference if place.only_pytest else "")
+        raise KeyboardInterrupt(f"{len(saved)} findings saved: {', '.join(saved.values())}" if saved else "")
     if report.outcome is not Outcome.HELD:
-        _fail(report, settings.out, test)
+        _fail(report, settings.out, place)
 
 
-def _caller() -> tuple[str, str]:
-    """`file.py::test` of the nearest test function on the stack, and pytest's node id where there is one."""
-    test = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")[0]
+def _place(settings: Settings) -> Place:
+    """The running test: as pytest's plugin knows it, else the nearest test function on the stack."""
+    if settings.place is not None:
+        return settings.place
     frame = inspect.currentframe()
     frame = frame.f_back.f_back if frame is not None and frame.f_back is not None else None
     nearest = frame
@@ -92,8 +103,12 @@ def _caller() -> tuple[str, str]:
             break
         frame = frame.f_back
     if nearest is None:
-        return "", test
-    return f"{_relative(nearest.f_code.co_filename)}::{nearest.f_code.co_name}", test
+        return Place("", False)
+    code = nearest.f_code
+    name = "::".join(code.co_qualname.replace("<locals>.", "").split("."))
+    in_pytest = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")[0].partition("::")[2]
+    arguments = code.co_argcount + code.co_kwonlyargcount - ("::" in name)
+    return Place(f"{_relative(code.co_filename)}::{in_pytest or name}", arguments > 0)
 
 
 def _relative(file: str) -> str:
@@ -103,9 +118,9 @@ def _relative(file: str) -> str:
         return file
 
 
-def _fail(report: Report, out: Path, test: str) -> None:
+def _fail(report: Report, out: Path, place: Place) -> None:
     __tracebackhide__ = True
-    repros = save_all(report, out, test)
+    repros = save_all(report, out, place.reference if place.only_pytest else "")
     problems: list[str] = []
     for result in report.results:
         problems += result.errors
@@ -114,8 +129,16 @@ def _fail(report: Report, out: Path, test: str) -> None:
     text: list[str] = []
     for result in report.results:
         for finding in result.total.findings:
-            text += [*lines(finding, repros.get(id(finding), "")), ""]
+            text += [*lines(finding, _command(repros[id(finding)], place)), ""]
         text += [f"inconclusive: {reason}" for reason in result.reasons]
     if report.outcome is Outcome.INCONCLUSIVE:
         raise RuntimeError("\n".join(["nothing is proved:", *text]))
     raise AssertionError("\n".join(text).rstrip())
+
+
+def _command(repro: str, place: Place) -> str:
+    """What to type, in the folder where the tests were started, to see the case again."""
+    file = shlex.quote(repro if _started_in == Path.cwd() else str(Path(repro).absolute()))
+    if place.only_pytest:
+        return f"pytest --harness-replay {file} {shlex.quote(place.reference)}"
+    return f"harness replay {file}"

@@ -69,6 +69,8 @@ class CallableScenario(Scenario[Believer, None, Check]):
         profiles: Sequence[str],
         seed: int = 0,
         faults: bool = True,
+        budget_s: float | None = None,
+        bound: int = 65_536,
         plan: FaultPlan | None = None,
     ) -> None:
         self.name = name  # type: ignore[misc]  # one class, a name for each instance
@@ -77,6 +79,8 @@ class CallableScenario(Scenario[Believer, None, Check]):
         self.profiles = tuple(profiles)
         self.seed = seed
         self.faults = faults
+        self.budget_s = budget_s
+        self.bound = bound
         self._plan = plan
 
     def workloads(self) -> Sequence[str]:

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import click
 from rich.console import Console
@@ -17,6 +17,8 @@ from rich.text import Text
 
 from harness import __version__
 from harness.clock import machine_seconds
+
+DEFAULT_BOUND: Final = 65_536
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
@@ -119,7 +121,7 @@ def main() -> None:
 @click.option("--faults/--no-faults", default=True, help="Let every call fail with every errno that makes sense.")
 @click.option("--examples", type=click.IntRange(min=0), help="Random histories per scenario and profile.")
 @click.option(
-    "--bound", type=click.IntRange(min=1), default=65_536, show_default=True, help="Most distinct disks per kill-point."
+    "--bound", type=click.IntRange(min=1), help=f"Most distinct disks per kill-point. [default: {DEFAULT_BOUND}]"
 )
 def run(
     scenarios: tuple[str, ...],
@@ -134,7 +136,7 @@ def run(
     no_color: bool,
     faults: bool,
     examples: int | None,
-    bound: int,
+    bound: int | None,
 ) -> None:
     """The gate: sweeps of all crash states, of all errors, and random histories.
 
@@ -146,6 +148,7 @@ def run(
     from harness.report.json_report import document
     from harness.report.repro_files import save_all
     from harness.report.terminal import ProgressScreen, summary
+    from harness.subjects import only_in_pytest
 
     if budget is not None and budget <= 0:
         raise _usage(f"--budget {budget:g} is not a positive number of seconds")
@@ -154,17 +157,22 @@ def run(
     console = _console(no_color, json_file)
     reports: list[Report] = []
     found = _found(scenarios)
+    for reference in scenarios:
+        for name in only_in_pytest(reference):
+            click.echo(f"not run: {reference}::{name} needs fixtures or parameters: run it with pytest", err=True)
     began = machine_seconds()
     for number, scenario in enumerate(found):
         own = getattr(scenario, "profiles", ())
         options = Options(
             profiles=profiles or tuple(own) or DEFAULT_PROFILES,
             seed=seed if seed is not None else getattr(scenario, "seed", 0),
-            budget_s=_share(budget, began, len(found) - number),
+            budget_s=_share(budget, began, len(found) - number)
+            if budget is not None
+            else getattr(scenario, "budget_s", None),
             jobs=jobs or 0,
             faults=faults and getattr(scenario, "faults", True),
             examples=DEFAULT_EXAMPLES if examples is None else examples,
-            bound=bound,
+            bound=bound if bound is not None else getattr(scenario, "bound", DEFAULT_BOUND),
         )
         with ProgressScreen(console, quiet) as screen:
             reports.append(Gate([scenario], options).run(screen))

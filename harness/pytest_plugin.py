@@ -3,6 +3,8 @@
 One test a scenario, never a test per state. The plugin imports the harness only when a test uses it.
 """
 
+import re
+import warnings
 from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,9 +71,15 @@ def _prepare_replay(settings: "Settings", path: Path) -> None:
         raise pytest.UsageError(f"--harness-replay: {error}") from None
 
     def replay(scenario: Any) -> None:
-        if scenario.reference != file.case.scenario:
+        if _absolute(scenario.reference) != _absolute(file.case.scenario):
             return
-        result = play_again(file, scenario)
+        settings.replayed = True
+        try:
+            result = play_again(file, scenario)
+        except ReproError as error:
+            pytest.fail(f"--harness-replay: {error}", pytrace=False)
+        for warning in result.warnings:
+            warnings.warn(warning, stacklevel=1)
         if result.violated or result.played.violations:
             raise AssertionError(f"{result.verdict}: {file.case.summary}\nissued by {file.source}: {file.operation}")
 
@@ -83,7 +91,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     wanted = config.stash[_SETTINGS].replay_of
     if not wanted:
         return
-    keep = [item for item in items if _reference(item) == wanted.partition("#")[0]]
+    test = _absolute(re.sub(r"#\d+$", "", wanted))
+    keep = [item for item in items if _absolute(_reference(item)) == test]
     if not keep:
         raise pytest.UsageError(f"--harness-replay: the case belongs to {wanted}, which was not collected")
     config.hook.pytest_deselected(items=[item for item in items if item not in keep])
@@ -91,23 +100,32 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _reference(item: pytest.Item) -> str:
-    name = getattr(item, "originalname", None) or item.name
+    """`file.py::Class::test[parameter]`, the file as one would type it where pytest was started."""
     try:
-        file = item.path.relative_to(Path.cwd())
+        file = item.path.relative_to(item.config.invocation_params.dir)
     except ValueError:
         file = item.path
-    return f"{file}::{name}"
+    return f"{file}::{item.nodeid.partition('::')[2]}"
+
+
+def _absolute(reference: str) -> tuple[Path, str]:
+    file, _, test = reference.partition("::")
+    return Path(file).resolve(), test
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
-    from harness.settings import using
+    from harness.settings import Place, using
 
     settings = item.config.stash[_SETTINGS]
-    settings.reports.clear()
+    # A test with fixtures cannot be called from outside pytest, not even when a fixture only does something to it.
+    settings.begin(Place(_reference(item), bool(getattr(item, "fixturenames", ()))))
     with using(settings):
         try:
-            return (yield)
+            result = yield
+            if settings.replay is not None and not settings.replayed:
+                pytest.fail(f"--harness-replay: {settings.replay_of} was not reached in this test", pytrace=False)
+            return result
         finally:
             for report in settings.reports:
                 _add_sections(item, report)
@@ -144,11 +162,12 @@ class ScenarioItem(pytest.Item):
 
     def runtest(self) -> None:
         from harness.assertion import explore
-        from harness.settings import active
+        from harness.settings import Place, active
 
         scenario = self.scenario_class()
         scenario.reference = _reference(self)
-        explore(scenario, active(), self.nodeid)
+        settings = active()
+        explore(scenario, settings, settings.place or Place(scenario.reference, False))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         if isinstance(excinfo.value, AssertionError | RuntimeError):

@@ -110,8 +110,11 @@ def scenario_of(file: ReproFile) -> AnyScenario:
     try:
         scenario = find_one(case.scenario)
     except UnknownSubject as error:
-        hint = f"; replay it in its test: pytest --harness-replay FILE {file.test}" if file.test else ""
-        raise ReproError(f"the repro names {case.scenario!r}, which is gone: {error}{hint}") from None
+        if file.test:
+            raise ReproError(
+                f"the case belongs to a test that only pytest can run: pytest --harness-replay FILE {file.test}"
+            ) from None
+        raise ReproError(f"the repro names {case.scenario!r}, which is gone: {error}") from None
     if case.workload not in scenario.workloads():
         known = ", ".join(scenario.workloads())
         raise ReproError(f"the repro names workload {case.workload!r} of {case.scenario}, which has only: {known}")

@@ -8,8 +8,19 @@ from typing import Any
 import msgspec
 
 
+class Place(msgspec.Struct, frozen=True):
+    """The running test: how it is found again (`file.py::Class::test[parameter]`), and whether only pytest can run it."""
+
+    reference: str
+    only_pytest: bool
+
+
 class Settings(msgspec.Struct):
-    """`replay` takes over every crash_test call: it gets the scenario and raises what the saved case shows."""
+    """`replay` takes over every crash_test call: it gets the scenario and raises what the saved case shows.
+
+    `replayed` says that it found the call it belongs to; `calls` counts them for each
+    test; `place` is the running one.
+    """
 
     profiles: tuple[str, ...] = ()
     seed: int = 0
@@ -17,7 +28,16 @@ class Settings(msgspec.Struct):
     out: Path = Path(".harness")
     replay: Callable[[Any], None] | None = None
     replay_of: str = ""
+    replayed: bool = False
+    place: Place | None = None
+    calls: dict[str, int] = msgspec.field(default_factory=dict)
     reports: list[Any] = msgspec.field(default_factory=list)
+
+    def begin(self, place: Place) -> None:
+        """A test begins: nothing of the one before counts any more."""
+        self.place, self.replayed = place, False
+        self.calls.clear()
+        self.reports.clear()
 
 
 _active = Settings()

@@ -8,13 +8,17 @@ import importlib
 import importlib.metadata
 import importlib.util
 import inspect
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
+import _pytest.outcomes
+
 from harness.callables import collecting
+from harness.own_lines import place_of
 from harness.scenario import Scenario
 
 AnyScenario = Scenario[Any, Any, Any]
@@ -46,7 +50,7 @@ def find(reference: str) -> list[AnyScenario]:
         if point.name == reference:
             try:
                 loaded = point.load()
-            except (ImportError, AttributeError) as error:
+            except Exception as error:
                 raise UnknownSubject(f"scenario {reference!r} ({point.value}) cannot be loaded: {error}") from error
             return [_instance(loaded, reference)]
     raise UnknownSubject(
@@ -58,6 +62,8 @@ def find(reference: str) -> list[AnyScenario]:
 def find_one(reference: str) -> AnyScenario:
     """Exactly one scenario, as a repro names it."""
     found = find(reference)
+    if len(found) > 1:  # several calls in one test: without a number, the first
+        found = [scenario for scenario in found if scenario.reference == reference] or found
     if len(found) != 1:
         raise UnknownSubject(f"{reference!r} means {len(found)} scenarios, not one")
     return found[0]
@@ -75,10 +81,17 @@ def _with_bug(reference: str) -> AnyScenario:
 
 def _attribute(reference: str) -> object:
     module_name, _, path = reference.partition(":")
+    if not all(part.isidentifier() for part in [*module_name.split("."), *path.split(".")]):
+        raise UnknownSubject(f"{reference!r} is neither a known name, nor a file, nor module:Class")
+    here = os.getcwd()
+    if here not in sys.path:
+        sys.path.insert(0, here)  # as `python -m` does: the console script stands in another folder
     try:
         value: object = importlib.import_module(module_name)
-    except ImportError as error:
-        raise UnknownSubject(f"{reference!r}: cannot import {module_name}: {error}") from error
+    except Exception as error:
+        raise UnknownSubject(
+            f"{reference!r}: cannot import {module_name}: {type(error).__name__}: {error}{place_of(error)}"
+        ) from error
     for part in path.split("."):
         try:
             value = getattr(value, part)
@@ -88,9 +101,17 @@ def _attribute(reference: str) -> object:
 
 
 def _instance(found: object, reference: str) -> AnyScenario:
-    scenario = found() if isinstance(found, type) else found
+    scenario = found
+    if isinstance(found, type) and issubclass(found, Scenario):
+        try:
+            scenario = found()
+        except Exception as error:
+            raise UnknownSubject(
+                f"{reference!r} cannot be made without arguments: {type(error).__name__}: {error}{place_of(error)}"
+            ) from error
     if not isinstance(scenario, Scenario):
-        raise UnknownSubject(f"{reference!r} is a {type(scenario).__name__}, not a harness.Scenario")
+        kind = found.__name__ if isinstance(found, type) else type(found).__name__
+        raise UnknownSubject(f"{reference!r} is a {kind}, not a harness.Scenario")
     scenario.reference = reference
     return scenario
 
@@ -116,7 +137,9 @@ def load_file(file: str) -> ModuleType:
     except BaseException as error:
         del sys.modules[name]
         if isinstance(error, Exception):
-            raise UnknownSubject(f"{file} cannot be imported: {type(error).__name__}: {error}") from error
+            raise UnknownSubject(
+                f"{file} cannot be imported: {type(error).__name__}: {error}{place_of(error)}"
+            ) from error
         raise
     return module
 
@@ -125,29 +148,61 @@ def _in_file(file: str, test: str) -> Iterator[AnyScenario]:
     module = load_file(file)
     found = 0
     wanted, _, number = test.partition("#")
-    for name, value in list(vars(module).items()):
-        if inspect.isfunction(value) and name.startswith("test_") and wanted in ("", name):
-            if _needs_arguments(value):
-                if wanted:
-                    raise UnknownSubject(f"{file}::{name} takes fixtures or parameters: run it with pytest")
+    if "[" in wanted:
+        raise UnknownSubject(f"{file}::{test} has parameters: run it with pytest")
+    for name, function in _tests(module):
+        if wanted not in ("", name):
+            continue
+        if _only_pytest(function):
+            if wanted:
+                raise UnknownSubject(f"{file}::{name} takes fixtures or parameters: run it with pytest")
+            continue
+        for index, scenario in enumerate(_collected(function, f"{file}::{name}"), 1):
+            reference = f"{file}::{name}" if index == 1 else f"{file}::{name}#{index}"
+            if number and number != str(index):
                 continue
-            for index, scenario in enumerate(_collected(value, f"{file}::{name}"), 1):
-                reference = f"{file}::{name}" if index == 1 else f"{file}::{name}#{index}"
-                if number and int(number) != index:
-                    continue
-                scenario.reference = reference
-                scenario.name = reference  # type: ignore[misc]  # one class, a name for each instance
-                found += 1
-                yield scenario
-        elif _is_scenario_of(value, module) and test in ("", name):
+            scenario.reference = reference
+            scenario.name = reference  # type: ignore[misc]  # one class, a name for each instance
             found += 1
-            yield _instance(value, f"{file}::{name}")
+            yield scenario
+    for name, value in list(vars(module).items()):
+        if _is_scenario_of(value, module) and test in ("", name):
+            found += 1
+            scenario = _instance(value, f"{file}::{name}")
+            scenario.name = scenario.name or f"{file}::{name}"  # type: ignore[misc]  # see above
+            yield scenario
     if not found:
         what = f"no test or Scenario {test!r}" if test else "no test_* function that calls crash_test, and no Scenario"
         raise UnknownSubject(f"{file} has {what}")
 
 
-def _needs_arguments(function: Any) -> bool:
+def only_in_pytest(reference: str) -> list[str]:
+    """Tests of a file that call `crash_test` but need fixtures or parameters: what `run` cannot reach must be said."""
+    file, _, test = reference.partition("::")
+    if not file.endswith(".py") or test:
+        return []
+    return [
+        name
+        for name, function in _tests(load_file(file))
+        if _only_pytest(function) and "crash_test" in inspect.unwrap(function).__code__.co_names
+    ]
+
+
+def _tests(module: ModuleType) -> Iterator[tuple[str, Any]]:
+    """Test functions, and methods of test classes (bound to a new instance where that is possible), as pytest names them."""
+    for name, value in list(vars(module).items()):
+        if inspect.isfunction(value) and name.startswith("test_"):
+            yield name, value
+        elif inspect.isclass(value) and name.startswith("Test") and value.__module__ == module.__name__:
+            plain = value.__init__ is object.__init__ and not hasattr(value, "setup_method")
+            for method, function in inspect.getmembers(value, inspect.isfunction):
+                if method.startswith("test_"):
+                    yield f"{name}::{method}", function.__get__(value()) if plain else function
+
+
+def _only_pytest(function: Any) -> bool:
+    if inspect.iscoroutinefunction(function):
+        return True
     return any(
         parameter.default is inspect.Parameter.empty
         and parameter.kind not in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
@@ -169,8 +224,11 @@ def _collected(function: Any, reference: str) -> Sequence[AnyScenario]:
     with collecting() as scenarios:
         try:
             function()
-        except Exception as error:
-            raise UnknownSubject(
-                f"{reference} raises before its crash_test: {type(error).__name__}: {error}"
-            ) from error
+        except _pytest.outcomes.Skipped:
+            return ()
+        except (Exception, SystemExit, _pytest.outcomes.OutcomeException) as error:
+            if not scenarios:  # after a collected call the test runs on without its outcome, and may stumble over that
+                raise UnknownSubject(
+                    f"{reference} raises before its crash_test: {type(error).__name__}: {error}{place_of(error)}"
+                ) from error
     return scenarios

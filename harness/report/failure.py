@@ -7,7 +7,7 @@ from harness.explore.tally import Finding
 _LABEL = 10
 
 
-def lines(finding: Finding, repro: str) -> list[str]:
+def lines(finding: Finding, command: str) -> list[str]:
     """The finding for a terminal or an assertion message, the important first; no colours."""
     rows = [("", f"{finding.verdict}: {finding.summary}"), ("broken", finding.guarantee)]
     rows.append(("died", died(finding)))
@@ -23,8 +23,8 @@ def lines(finding: Finding, repro: str) -> list[str]:
         rows.append(("possible", exposed(finding)))
     if finding.count > 1:
         rows.append(("cases", f"{finding.count} with this cause"))
-    if repro:
-        rows.append(("replay", f"harness replay {repro}"))
+    if command:
+        rows.append(("replay", command))
     return [f"{label:<{_LABEL}}{text}" if label else text for label, text in rows]
 
 

@@ -76,7 +76,8 @@ def summary(console: Console, report: Report, repros: Mapping[int, str], verbose
         _coverage(console, result, verbose)
     for result in report.results:
         for finding in result.total.findings:
-            text = lines(finding, repros.get(id(finding), ""))
+            repro = repros.get(id(finding))
+            text = lines(finding, f"harness replay {repro}" if repro else "")
             console.print()
             console.print(Text(f"VIOLATION  {text[0]}", style="bold red"))
             for line in text[1:]:
