@@ -94,13 +94,22 @@ def ended_stays_ended(case: CallCase, observed: CallsObserved) -> list[Violation
 
 def somebody_owns_every_line(case: CallCase, observed: CallsObserved) -> list[Violation]:
     """After settling nobody is left on a line: the manager has had the time to end every call it is charged for."""
-    found = verdict.orphan_remote(observed, outside(case.world))
+    unheard = callers_nobody_heard_of(case, observed)
+    found = [told for told in verdict.orphan_remote(observed, outside(case.world)) if told.subject not in unheard]
     if found:
         return found
     return [
         violation("orphan-remote", f"remote call {remote.id} is alive after all its deadlines", remote.id)
         for remote in case.world.live_calls()
+        if remote.id not in unheard
     ]
+
+
+def callers_nobody_heard_of(case: CallCase, observed: CallsObserved) -> set[str]:
+    """Callers whose events the provider gave up, every one: a manager cannot own what it was never told of."""
+    told_of = {event.call for event in case.world.outer.happenings.values() if event.acknowledged or event.pending}
+    told_of |= {record["providerCallId"] for record in observed.records.values()}
+    return {one.id for one in case.world.outer.calls.values() if one.direction == "inbound" and one.id not in told_of}
 
 
 def restart_changes_nothing(case: CallCase, observed: CallsObserved) -> list[Violation]:
