@@ -11,10 +11,14 @@ from typing import Any, Final
 
 import msgspec
 
+from harness.explore.crash_sweep import CrashSweep
+from harness.explore.fault_sweep import FaultSweep, planned
+from harness.explore.judging import by_phase
 from harness.explore.life import session
 from harness.explore.play import CaseMismatch, Played, play
-from harness.explore.recording import AnyScenario
+from harness.explore.recording import AnyScenario, record
 from harness.explore.saved_case import SavedCase
+from harness.explore.tally import Tally
 from harness.subjects import UnknownSubject, find_one
 
 REPRO_SCHEMA: Final = 1
@@ -129,11 +133,51 @@ def replay(file: ReproFile, scenario: AnyScenario | None = None) -> Replay:
         with session():
             played = play(scenario, file.case)
     except CaseMismatch as error:
-        raise ReproError(f"the case cannot be played: {error}") from None
+        if not warnings or file.case.steps:
+            raise ReproError(f"the case cannot be played: {error}") from None
+        return _search(file, scenario, [*warnings, f"the saved case does not fit any more: {error}"])
+    if warnings and not file.case.steps and not played.shows(file.case):
+        return _search(file, scenario, [*warnings, "at the saved kill-point it does not show any more"])
     matches = played.trace_digest == file.case.trace_digest
     if not matches and not warnings:
-        warnings = ["the trace differs from the saved one although no source changed: see first_difference in the log"]
+        warnings = [
+            "the trace differs from the saved one although no source changed: another Python, or it is not deterministic"
+        ]
     return Replay(file, played, played.shows(file.case), matches, tuple(warnings))
+
+
+def _search(file: ReproFile, scenario: AnyScenario, warnings: list[str]) -> Replay:
+    """The source has changed so that the disk of the case cannot come about: look for its violation in all others.
+
+    A fix of the very bug is the usual reason. "Does not show" then means: nowhere in the sweep that the case came from.
+    """
+    case = file.case
+    contract = by_phase(scenario.contract())
+
+    def shown(tally: Tally) -> bool:
+        return any((one.verdict, one.guarantee) == (case.verdict, case.guarantee) for one in tally.findings)
+
+    with session():
+        recording = record(scenario, case.workload, case.seed, log_calls=True)
+        if recording.failure is not None:
+            raise ReproError(f"the case cannot be played: without any fault or death, {recording.failure}")
+        if case.plan is None:
+            crashes = CrashSweep(recording, case.profile, contract)
+            tally = crashes.run(range(recording.began, recording.end + 1), shown)
+        else:
+            tally = FaultSweep(recording, (case.profile,), contract).run(planned(recording), shown)
+        found = [one for one in tally.findings if (one.verdict, one.guarantee) == (case.verdict, case.guarantee)]
+        if found:
+            new = msgspec.structs.replace(file, case=found[0].case)
+            warnings.append(f"looked for it anew: it shows at kill-point {found[0].kill_point}")
+            return Replay(new, play(scenario, new.case), True, False, tuple(warnings))
+    sought = f"{tally.faults_planned} faults" if case.plan is not None else f"{tally.checked:,} crash states"
+    warnings.append(
+        f"looked for it anew in {sought} of {case.workload} under {case.profile}: it does not show any more"
+    )
+    without = msgspec.structs.replace(file, case=msgspec.structs.replace(case, deaths=(), plan=None))
+    played = Played((recording,), (), (), recording.trace.digest())
+    return Replay(without, played, False, False, tuple(warnings))
 
 
 def source_digests(scenario: AnyScenario, played: Played) -> dict[str, str]:

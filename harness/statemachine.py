@@ -210,13 +210,14 @@ def finding_of(scenario: AnyScenario, workload: str, profile: str, seed: int, fa
         phase=failure.told.phase,
         workload=workload,
         kill_point=0,
-        operation=" → ".join(_words(step) for step in failure.steps),
+        operation=" → ".join(words(step) for step in failure.steps),
         source="",
         profiles=(profile,),
         case=case,
     )
 
 
-def _words(step: Step) -> str:
+def words(step: Step) -> str:
+    """One step as a call."""
     arguments = ", ".join(f"{key}={value}" for key, value in step.arguments.items() if key != "action")
     return f"{step.arguments.get('action', step.do)}({arguments})"

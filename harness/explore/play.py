@@ -52,6 +52,8 @@ def play(scenario: AnyScenario, case: SavedCase) -> Played:
     history = first
     traces: list[Trace] = []
     for number, death in enumerate(case.deaths):
+        if death.state.position != death.position or death.position < history.began:
+            raise CaseMismatch(f"death {number + 1} of the saved case is at item {death.position}: that is no death")
         if death.position > history.end:
             raise CaseMismatch(
                 f"death {number + 1} of the saved case comes after item {death.position}, "
@@ -108,7 +110,7 @@ def _play_history(scenario: AnyScenario, case: SavedCase) -> Played:
             if history.violations:
                 break
             history.do(step)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, msgspec.MsgspecError) as error:
         history.life.end()
         raise CaseMismatch(f"step {step.do!r} of the saved history does not fit: {error}") from None
     history.finish()

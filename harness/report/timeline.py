@@ -9,9 +9,12 @@ from rich.text import Text
 
 from harness.disk import DiskImage, File, Folder, SymbolicLink
 from harness.durability.missing import missing_operations
+from harness.durability.state import CrashState
+from harness.explore.history import Segment
 from harness.explore.recording import Recording
 from harness.explore.saved_case import Death
 from harness.repro import Replay
+from harness.statemachine import words
 from harness.trace import Item, Mark, Source, describe
 
 TAIL: Final = 30
@@ -32,6 +35,10 @@ def show(console: Console, replay: Replay, whole: bool = False) -> None:
     )
     if case.plan is not None:
         console.print(Text(f"fault: {case.plan.describe()}", style="yellow"))
+    for number, step in enumerate(case.steps, 1):
+        console.print(Text(f"step {number}: {words(step)}"))
+    for segment in replay.played.segments:
+        _segment(console, segment, whole)
     for life, death in zip(replay.played.lives, [*case.deaths, None], strict=False):
         _life(console, life, death, whole)
         if death is not None:
@@ -46,6 +53,15 @@ def show(console: Console, replay: Replay, whole: bool = False) -> None:
         console.print(Text(f"{told.phase}: {told.violation.verdict}: {told.violation.summary}", style="red"))
     if not replay.played.violations:
         console.print(Text("no violation: the case holds now", style="green"))
+
+
+def _segment(console: Console, segment: Segment, whole: bool) -> None:
+    """A stretch of a random history, and the disk that the power cut at its end left."""
+    trace = segment.trace
+    rows = list(_rows(trace.items, trace.sources, trace.times, segment.notes, segment.base))
+    _table(console, "history", rows, whole)
+    if segment.found is not None and segment.state is not None:
+        _cut(console, segment.base, trace.items, trace.sources, segment.state, segment.found)
 
 
 Row = tuple[str, str, str, str]
@@ -112,15 +128,26 @@ def _table(console: Console, title: str, rows: list[Row], whole: bool) -> None:
 
 
 def _death(console: Console, life: Recording, death: Death, disk: DiskImage) -> None:
-    kind = "process killed" if death.state.profile == "process" else f"power cut ({death.state.profile})"
-    console.print(Text(f"— {kind} at kill-point {death.position} —", style="bold red"))
-    believed = life.base
-    for item in life.items[: death.position]:
+    _cut(console, life.base, life.items[: death.position], life.sources, death.state, disk)
+
+
+def _cut(
+    console: Console,
+    base: DiskImage,
+    items: Sequence[Item],
+    sources: Sequence[Source | None],
+    state: CrashState,
+    disk: DiskImage,
+) -> None:
+    """A death after all of `items`: what was missing, the disk before and after."""
+    kind = "process killed" if state.profile == "process" else f"power cut ({state.profile})"
+    console.print(Text(f"— {kind} at kill-point {state.position} —", style="bold red"))
+    believed = base
+    for item in items:
         believed = believed.apply(item)
-    if death.state.profile != "process":
-        for position, words in missing_operations(life.base, life.items, death.state):
-            source = life.sources[position]
-            console.print(Text(f"  not on the disk: item {position}: {words}  [{source}]", style="red"))
+    if state.profile != "process":
+        for position, missing in missing_operations(base, items, state):
+            console.print(Text(f"  not on the disk: item {position}: {missing}  [{sources[position]}]", style="red"))
     table = Table(header_style="dim", box=None, pad_edge=False)
     for column in ("path", "before (page cache)", "after (found)"):
         table.add_column(column, overflow="fold", max_width=_WIDTH)
