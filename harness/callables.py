@@ -43,22 +43,30 @@ class Believer(World):
 
     def __init__(self) -> None:
         self.values: tuple[Any, ...] = ()
+        self._changeable = False
 
     def believe(self, value: Any) -> None:
-        self.values = (*self.values, value)
+        """What the workload does to the value later was not promised."""
+        self.values = (*self.values, _frozen_copy(value))
+        self._changeable = self._changeable or type(value) not in _PLAIN
         self.version += 1
 
-    def snapshot(self) -> tuple[Any, ...]:
-        return self.values
+    def believed(self) -> list[Any]:
+        """The values, for a reader who may change them. Numbers and texts are not copied: each state reads them all."""
+        return [_frozen_copy(value) for value in self.values] if self._changeable else list(self.values)
 
-    def restore(self, snapshot: tuple[Any, ...]) -> None:
-        self.values = snapshot
+    def snapshot(self) -> tuple[tuple[Any, ...], bool]:
+        return self.values, self._changeable
+
+    def restore(self, snapshot: tuple[tuple[Any, ...], bool]) -> None:
+        self.values, self._changeable = snapshot
 
 
 class CallableScenario(Scenario[Believer, None, Check]):
     """Two functions as a scenario; `recovered` gets the very objects that were marked."""
 
     observed_alive = False
+    has_boot = False
 
     def __init__(
         self,
@@ -101,7 +109,7 @@ class CallableScenario(Scenario[Believer, None, Check]):
     def steps(self, run: Run, world: Believer, subject: None, workload: str) -> MaybeAwaitable[None]:
         def mark(value: Any = None) -> None:
             run.mark("acknowledged", value if isinstance(value, str) else repr(value), n=len(world.values))
-            world.believe(_frozen_copy(value))  # what the workload does to it later was not promised
+            world.believe(value)
 
         return self.workload(mark)
 
@@ -113,7 +121,7 @@ class CallableScenario(Scenario[Believer, None, Check]):
 
     def observe(self, run: Run, world: Believer, subject: None) -> MaybeAwaitable[Check]:
         try:
-            said: object = self.recovered([_frozen_copy(value) for value in world.values])
+            said: object = self.recovered(world.believed())
             if inspect.isawaitable(said):
                 return self._observe_later(said)
             return _check_of(said)

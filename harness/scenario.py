@@ -174,6 +174,8 @@ class Scenario(Generic[WorldT, SubjectT, StateT]):
     restart_after_s: ClassVar[float] = 1.0
     observed_alive: ClassVar[bool] = True
     """False where `observe` only makes sense after a restart: the living subject is then never looked at."""
+    has_boot: ClassVar[bool] = True
+    """False where there is nothing to start: `boot` is not called, and the subject is None."""
     reference: str = ""
     """How the harness finds this scenario again (a name, `module:Class`, `file.py::test`); set by whoever loads it."""
 

@@ -13,7 +13,7 @@ import gc
 import inspect
 import itertools
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar, cast
 
 from harness.clock import LoopStalled, NotVirtual, SubjectSpins, VirtualClock, VirtualLoop
 from harness.disk import DiskImage
@@ -193,6 +193,8 @@ class Life(Generic[WorldT, SubjectT, StateT]):
         self.kernel.set_death(position)
 
     def boot(self) -> SubjectT:
+        if not self.scenario.has_boot:
+            return cast(SubjectT, None)
         return self._perform(lambda: self.scenario.boot(self, self.world), "does not start")
 
     def steps(self, subject: SubjectT, workload: str) -> SubjectT:
@@ -224,7 +226,7 @@ class Life(Generic[WorldT, SubjectT, StateT]):
         try:
             with self.kernel.activate():
                 value = action()
-                if inspect.isawaitable(value):
+                if value is not None and inspect.isawaitable(value):
                     if self._loop is None:
                         self._loop = VirtualLoop(self.clock, seed=self._seed)
                     value = self._loop.run_until_complete(_awaited(value))

@@ -10,7 +10,7 @@ import random
 import sys
 import uuid
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import xxhash
 
@@ -72,14 +72,6 @@ class _Global:
 _global: Final = _Global()
 
 
-def _start_streams(kernel: "Kernel") -> None:
-    _global.serve(kernel)
-    tempfile = sys.modules.get("tempfile")
-    if tempfile is not None:
-        vars(tempfile).update(_name_sequence=_TemporaryNames(kernel), tempdir="/tmp")
-    vars(uuid)["_last_timestamp"] = None  # uuid1 counts up from it
-
-
 class _TemporaryNames:
     """Candidate names for tempfile."""
 
@@ -132,14 +124,22 @@ def install(kernel_now: "Callable[[], Kernel | None]") -> Callable[[], None]:
     return undo
 
 
-Restore = tuple[object, object]
+Restore: TypeAlias = tuple[object, object]
+
+_uuid_names: Final = vars(uuid)
 
 
 def begin(kernel: "Kernel") -> Restore:
     """Seed everything for `kernel`; returns what `end` puts back."""
+    _global.serve(kernel)
+    _uuid_names["_last_timestamp"] = None  # uuid1 counts up from it
     tempfile = sys.modules.get("tempfile")
-    before = (None, None) if tempfile is None else (vars(tempfile)["_name_sequence"], vars(tempfile)["tempdir"])
-    _start_streams(kernel)
+    if tempfile is None:
+        return None, None
+    names = tempfile.__dict__
+    before = names["_name_sequence"], names["tempdir"]
+    names["_name_sequence"] = _TemporaryNames(kernel)
+    names["tempdir"] = "/tmp"
     return before
 
 
@@ -147,6 +147,7 @@ def end(before: Restore, kernel: "Kernel | None") -> None:
     """Put back what `begin` changed; `kernel` is the one that is active again, if any."""
     tempfile = sys.modules.get("tempfile")
     if tempfile is not None:
-        vars(tempfile).update(zip(("_name_sequence", "tempdir"), before, strict=True))
+        names = tempfile.__dict__
+        names["_name_sequence"], names["tempdir"] = before
     if kernel is not None:
         _global.serve(kernel)
