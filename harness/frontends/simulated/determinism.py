@@ -17,7 +17,8 @@ import xxhash
 if TYPE_CHECKING:
     from harness.frontends.simulated.kernel import Kernel
 
-_seed_global: Final = random.seed
+_generator: Final[random.Random] = random.seed.__self__  # type: ignore[attr-defined]  # a bound method
+_seed_generator: Final[Callable[[int], None]] = super(random.Random, _generator).seed
 
 
 class Entropy:
@@ -65,7 +66,9 @@ class _Global:
     def serve(self, kernel: "Kernel") -> None:
         kernel.activations += 1
         if self.kernel is not kernel:
-            _seed_global(kernel.seed * 1_000_003 + kernel.activations)
+            # what `random.seed` does with a number, without its detour
+            _seed_generator(kernel.seed * 1_000_003 + kernel.activations)
+            _generator.gauss_next = None  # type: ignore[attr-defined]  # not in typeshed
             self.kernel = kernel
 
 
