@@ -16,6 +16,7 @@ from harness.durability.legality import legal_under
 from harness.durability.missing import missing_operations
 from harness.durability.profiles import PROFILES, Profile, profile
 from harness.durability.state import CrashState
+from harness.explore.inode_names import names_of
 from harness.explore.judging import Judged, Told
 from harness.explore.kill_points import names_at
 from harness.explore.recording import Recording
@@ -71,7 +72,7 @@ def cause_of(recording: Recording, death: Death | None) -> Cause:
     for position in range(min(death.position, recording.end) - 1, -1, -1):
         item = recording.items[position]
         if not isinstance(item, Mark):
-            words = describe(item, recording.base.paths())
+            words = describe(item, names_of(recording.base, recording.items[:position]))
             return Cause(f"last before the death: {words}", _source(recording, position))
     return Cause("nothing had been written", "")
 

@@ -11,6 +11,7 @@ from harness.disk import DiskImage, File, Folder, SymbolicLink
 from harness.durability.missing import missing_operations
 from harness.durability.state import CrashState
 from harness.explore.history import Segment
+from harness.explore.inode_names import names_of
 from harness.explore.recording import Recording
 from harness.explore.saved_case import Death
 from harness.repro import Replay
@@ -75,7 +76,7 @@ def _rows(
     image: DiskImage,
     first: int = 0,
 ) -> Iterator[Row]:
-    paths = _all_paths(image, items)
+    paths = names_of(image, items)
     began = times[first] if first < len(times) else 0.0
     said: dict[int, list[str]] = {}
     for position, text in notes:
@@ -95,17 +96,6 @@ def _rows(
             "; ".join(said.get(position, ())),
             operation,
         )
-
-
-def _all_paths(image: DiskImage, items: Sequence[Item]) -> dict[int, str]:
-    """Paths of every inode that ever had one, the earliest first."""
-    paths = {1: "/"}
-    paths.update(image.paths())
-    for item in items:
-        ino, parent, name = getattr(item, "ino", None), getattr(item, "parent", None), getattr(item, "name", None)
-        if ino is not None and name is not None and parent in paths:
-            paths.setdefault(ino, f"{paths[parent].rstrip('/')}/{name}")
-    return paths
 
 
 def _life(console: Console, life: Recording, death: Death | None, whole: bool) -> None:
