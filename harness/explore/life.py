@@ -12,6 +12,7 @@ import contextvars
 import gc
 import inspect
 import itertools
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final, Generic, TypeVar, cast
 
@@ -53,7 +54,7 @@ class WorldEscape(Exception):
 def session() -> Iterator[None]:
     """Redirect file calls and freeze time for a stretch of many lives: entering costs milliseconds, a life does not."""
     collecting = gc.isenabled()
-    with VirtualClock.shared(), Redirection.shared(), _loops_are_virtual():
+    with VirtualClock.shared(), Redirection.shared(), _loops_are_virtual(), _finalisers_fail_in_silence():
         # A collection in the middle of a life would run late finalisers at an arbitrary place: it comes between lives
         # (`_bury`), and what is there already is frozen, so that it costs only what the lives left behind.
         gc.disable()
@@ -79,6 +80,22 @@ def _bury() -> None:
     number = next(_buried)
     if number % LIVES_PER_COLLECTION == 0:
         gc.collect(2 if number % (64 * LIVES_PER_COLLECTION) == 0 else 0)
+
+
+@contextlib.contextmanager
+def _finalisers_fail_in_silence() -> Iterator[None]:
+    """A file object whose finaliser meets an injected error: Python has nobody to tell, and telling the screen reads
+    source files, which the closed world takes for the subject's doing."""
+    real = sys.unraisablehook
+    sys.unraisablehook = _ignore
+    try:
+        yield
+    finally:
+        sys.unraisablehook = real
+
+
+def _ignore(_: object) -> None:
+    return None
 
 
 @contextlib.contextmanager
