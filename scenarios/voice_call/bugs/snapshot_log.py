@@ -51,8 +51,11 @@ class SnapshotStore(Store):
         )
 
     def reload_ids(self, record: CallRecord) -> CallRecord:
-        """Ids come back with active calls; those of ended calls are taken for settled."""
-        if not is_terminal(record.state):
+        """Ids come back with active calls; those of ended calls are taken for settled.
+
+        A tombstone or a rejected caller keeps them: they are all it has, and the original knows neither.
+        """
+        if not is_terminal(record.state) or record.standing != "call":
             return record
         return msgspec.structs.replace(record, processed_event_ids=(), processed_event_times=())
 
