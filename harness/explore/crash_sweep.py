@@ -21,9 +21,9 @@ from harness.durability.profiles import Profile, profile
 from harness.durability.state import CrashState
 from harness.explore.finding import Discovery, report
 from harness.explore.judging import ByPhase, Judged, SeenAgain, judge_restart
-from harness.explore.last_restart import LastRestarts
 from harness.explore.recording import AnyScenario, Recording, record_recovery
 from harness.explore.saved_case import Death
+from harness.explore.seen_restarts import SeenRestarts
 from harness.explore.tally import Tally
 from harness.explore.world_at import unattached_world
 from harness.scenario import World
@@ -53,7 +53,7 @@ class CrashSweep:
         self.recovery = recovery
         self.world: World = unattached_world(recording)
         self.tally = Tally()
-        self._known: LastRestarts[SeenAgain] = LastRestarts()
+        self._known: SeenRestarts[SeenAgain] = SeenRestarts()
 
     def chunks(self, most: int) -> list[range]:
         """Kill-points in at most `most` ranges that keep together those with one ledger and one world."""

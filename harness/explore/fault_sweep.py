@@ -18,9 +18,10 @@ from harness.durability.pending import UnmodelledPolicy
 from harness.durability.profiles import profile
 from harness.explore.crash_sweep import Stop, never
 from harness.explore.finding import Discovery, cause_of, report
-from harness.explore.judging import ByPhase, Judged, judge_alive, judge_restart
+from harness.explore.judging import ByPhase, Judged, SeenAgain, judge_alive, judge_restart
 from harness.explore.recording import Recording, record
 from harness.explore.saved_case import Death
+from harness.explore.seen_restarts import SeenRestarts, key_of
 from harness.explore.tally import Tally
 from harness.explore.world_at import unattached_world
 from harness.faults import FaultPlan, sweep_plans
@@ -56,6 +57,8 @@ class FaultSweep:
         self.contract = contract
         self.world = unattached_world(clean)
         self.tally = Tally()
+        self._restarts: SeenRestarts[Judged] = SeenRestarts()
+        self._again: SeenRestarts[SeenAgain] = SeenRestarts()
         self._blamed: set[tuple[str, str]] | None = None
 
     def run(self, faults: Iterable[PlannedFault], stop: Stop = never) -> Tally:
@@ -136,15 +139,24 @@ class FaultSweep:
         return self._blamed
 
     def _restart(self, recording: Recording, position: int, image: DiskImage, fault_fired: bool) -> Judged:
-        self.world.restore(recording.snapshot_at(position))
-        return judge_restart(
-            recording.scenario,
-            self.contract,
-            self.world,
-            image,
-            at=recording.time_at(position) + recording.scenario.restart_after_s,
-            seed=recording.seed,
-            ledger=recording.ledger_at(position),
-            fault_fired=fault_fired,
-            probes=self.tally.probes,
-        )
+        outside = recording.snapshot_at(position)
+        ledger = recording.ledger_at(position)
+        at = recording.time_at(position) + recording.scenario.restart_after_s
+        key = key_of(image, outside, at, ledger, ledger, fault_fired, None)
+        judged = self._restarts.get(key)
+        if judged is None:
+            self.world.restore(outside)
+            judged = judge_restart(
+                recording.scenario,
+                self.contract,
+                self.world,
+                image,
+                at=at,
+                seed=recording.seed,
+                ledger=ledger,
+                fault_fired=fault_fired,
+                probes=self.tally.probes,
+                known=self._again,
+            )
+            self._restarts.keep(key, judged)
+        return judged

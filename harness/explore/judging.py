@@ -11,9 +11,9 @@ from typing import Any, Final
 import msgspec
 
 from harness.disk import DiskImage
-from harness.explore.last_restart import LastRestarts, key_of
 from harness.explore.life import AnyLife, Life, SubjectBroke
 from harness.explore.recording import AnyScenario, Recording
+from harness.explore.seen_restarts import SeenRestarts, key_of
 from harness.ledger import Ledger
 from harness.scenario import Case, Guarantee, Phase, Scenario, World
 from harness.trace import Item, Mark
@@ -97,7 +97,7 @@ def judge_restart(
     fault_fired: bool = False,
     probes: dict[str, int] | None = None,
     lives: list[AnyLife] | None = None,
-    known: LastRestarts[SeenAgain] | None = None,
+    known: SeenRestarts[SeenAgain] | None = None,
 ) -> Judged:
     """Restart the subject on `image` and judge it in the phases RESTARTED, SETTLED, AGAIN.
 

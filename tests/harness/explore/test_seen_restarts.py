@@ -1,4 +1,4 @@
-"""The last restart of a case is spared where it has been seen, and only there."""
+"""A restart is spared where it has been seen, and only there."""
 
 import os
 from collections.abc import Callable
@@ -9,10 +9,11 @@ import pytest
 from harness.callables import CallableScenario
 from harness.disk import DiskImage, File, Folder
 from harness.explore.crash_sweep import CrashSweep
+from harness.explore.fault_sweep import FaultSweep, planned
 from harness.explore.judging import by_phase
-from harness.explore.last_restart import KEPT_MOST, LastRestarts, key_of
 from harness.explore.life import session
 from harness.explore.recording import record
+from harness.explore.seen_restarts import KEPT_MOST, SeenRestarts, key_of
 from harness.explore.tally import Tally
 from harness.ledger import Ledger
 from harness.trace import ROOT, Mark
@@ -32,13 +33,13 @@ def key(**changed: Any) -> object:
         "now": Ledger(),
         "at_death": Ledger(),
         "fault_fired": False,
-        "settled": ("state",),
+        "previous": ("state",),
     }
     return key_of(**{**known, **changed})
 
 
 def test_equal_cases_have_one_key() -> None:
-    assert key() == key(disk=image_of(b"one"), settled=("state",))
+    assert key() == key(disk=image_of(b"one"), previous=("state",))
 
 
 def test_each_thing_a_restart_depends_on_makes_another_key() -> None:
@@ -51,21 +52,21 @@ def test_each_thing_a_restart_depends_on_makes_another_key() -> None:
         key(now=marked),
         key(at_death=marked),
         key(fault_fired=True),
-        key(settled=("other",)),
+        key(previous=("other",)),
     ]
     assert key() not in others
     assert len(set(others)) == len(others)
 
 
 def test_what_nobody_can_compare_has_no_key_and_is_never_kept() -> None:
-    assert key(settled=lambda: None) is None
-    seen: LastRestarts[str] = LastRestarts()
+    assert key(previous=lambda: None) is None
+    seen: SeenRestarts[str] = SeenRestarts()
     seen.keep(None, "something")
     assert seen.get(None) is None
 
 
 def test_memory_is_bounded() -> None:
-    seen: LastRestarts[int] = LastRestarts()
+    seen: SeenRestarts[int] = SeenRestarts()
     for number in range(KEPT_MOST + 1):
         seen.keep((number,), number)
     assert seen.get((0,)) is None
@@ -120,9 +121,38 @@ def test_a_second_restart_that_fails_is_told_as_often_as_without_memory(monkeypa
         assert not cut, "cut before"
 
     remembering, spared = swept(recovered)
-    monkeypatch.setattr(LastRestarts, "get", lambda self, key: None)
+    monkeypatch.setattr(SeenRestarts, "get", lambda self, key: None)
     forgetful, _ = swept(recovered)
     assert spared > 0
     assert "not-idempotent" in {finding.verdict for finding in remembering.findings}
     assert remembering.findings == forgetful.findings
     assert remembering.checked == forgetful.checked
+
+
+def test_one_call_that_fails_in_many_ways_is_restarted_once_for_what_it_leaves(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def workload(mark: Callable[[Any], None]) -> None:
+        with open(LOG, "ab") as log:
+            for number in range(2):
+                log.write(b"%d\n" % number)
+                log.flush()
+                os.fsync(log.fileno())
+                mark(number)
+
+    def recovered(marks: list[int]) -> None:
+        assert len(cut_tail()) >= len(marks)
+
+    def sweep() -> tuple[Tally, int]:
+        scenario = CallableScenario(workload, recovered, name="log", profiles=("strict",))
+        with session():
+            clean = record(scenario, "workload", 0, log_calls=True)
+            faults = FaultSweep(clean, ("strict", "process"), by_phase(scenario.contract()))
+            return faults.run(planned(clean)), faults._restarts.spared
+
+    remembering, spared = sweep()
+    monkeypatch.setattr(SeenRestarts, "get", lambda self, key: None)
+    forgetful, _ = sweep()
+    assert spared > 0
+    assert remembering.findings == forgetful.findings
+    assert remembering.faults_told == forgetful.faults_told

@@ -1,8 +1,9 @@
-"""What the last kill and restart of a case showed, kept by all that it can depend on.
+"""What restarts showed, kept by all that they can depend on.
 
-Many crash states settle to one: a torn tail is cut, whatever its length was. The process that starts after the last
-kill is a fresh one: what it does follows from the disk, the outside world, the time, the seed and the ledger, and what
-the judge says from these and the settled state before. Where all of them are equal, byte for byte, it has been seen.
+A process that starts is a fresh one: what it does follows from the disk, the outside world, the time, the seed and the
+ledger, and what the judge says from these and the state seen before. Where all of them are equal, byte for byte, it has
+been seen. Many crash states settle to one (a torn tail is cut, whatever its length was), so most last restarts of a
+sweep have been seen; and a call that fails leaves the same behind with each errno.
 
 Not kept: states and worlds that cannot be pickled, whose equality nobody knows; they are looked at each time.
 """
@@ -21,7 +22,7 @@ SeenT = TypeVar("SeenT")
 Key = tuple[Any, ...]
 
 
-class LastRestarts(Generic[SeenT]):
+class SeenRestarts(Generic[SeenT]):
     """Restarts seen by one sweep of one scenario with one seed."""
 
     def __init__(self) -> None:
@@ -43,12 +44,15 @@ class LastRestarts(Generic[SeenT]):
 
 
 def key_of(
-    disk: DiskImage, outside: object, at: float, now: Ledger, at_death: Ledger, fault_fired: bool, settled: object
+    disk: DiskImage, outside: object, at: float, now: Ledger, at_death: Ledger, fault_fired: bool, previous: object
 ) -> Key | None:
-    """All that a fresh process and its judge depend on; None where it cannot be told. `outside`: a world's snapshot."""
+    """All that a fresh process and its judge depend on; None where it cannot be told.
+
+    `outside`: a world's snapshot. `previous`: what the judge compares with.
+    """
     try:
         world = outside if type(outside) is bytes else pickle.dumps(outside)
-        state = pickle.dumps(settled)
+        state = pickle.dumps(previous)
     except Exception:  # what cannot be pickled says so in many ways
         return None
     return (_content(disk), world, at, now.key, at_death.key, fault_fired, state)
