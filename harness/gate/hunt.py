@@ -21,7 +21,9 @@ from harness.subjects import find_one
 
 
 class Caught(msgspec.Struct, frozen=True):
-    """What became of one hunt. `finding` is that of the expected verdict; `verdict` what was seen ("held" for nothing)."""
+    """What became of one hunt. `finding` is that of the expected verdict, `facets` those of each facet (None: not shown);
+    `verdict` is what was seen ("held" for nothing).
+    """
 
     id: str
     group: str
@@ -33,7 +35,7 @@ class Caught(msgspec.Struct, frozen=True):
     finding: Finding | None
     wall_s: float
     error: str = ""
-    all_findings: tuple[Finding, ...] = ()
+    facets: tuple[tuple[str, Finding | None], ...] = ()
 
     @property
     def repro_steps(self) -> int:
@@ -95,11 +97,10 @@ def _done(bug: SeededBug, findings: Sequence[Finding]) -> bool:
 def _caught(bug: SeededBug, findings: Sequence[Finding], wall_s: float, error: str) -> Caught:
     expected = [finding for finding in findings if finding.verdict == bug.expected]
     finding = min(expected, key=lambda found: found.case.length, default=None)
-    named: list[str] = []
-    for facet in bug.facets:
-        match = next((found for found in findings if shows(facet, found)), None)
-        named.append(f"{facet.id}: {match.verdict}: {match.summary}" if match else f"{facet.id}: NOT SHOWN")
-    named += sorted({f"{found.verdict}: {found.summary}" for found in findings if not bug.facets})
+    facets = tuple((facet.id, next((one for one in findings if shows(facet, one)), None)) for facet in bug.facets)
+    named = [f"{name}: {one.verdict}: {one.summary}" if one else f"{name}: NOT SHOWN" for name, one in facets]
+    if not bug.facets:
+        named = sorted({f"{one.verdict}: {one.summary}" for one in findings})
     verdict = finding.verdict if finding is not None else (findings[0].verdict if findings else "held")
     return Caught(
         id=bug.id,
@@ -112,5 +113,5 @@ def _caught(bug: SeededBug, findings: Sequence[Finding], wall_s: float, error: s
         finding=finding,
         wall_s=wall_s,
         error=error,
-        all_findings=tuple(findings),
+        facets=facets,
     )

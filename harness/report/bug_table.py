@@ -49,6 +49,7 @@ def bug_document(results: Sequence[Caught], out: Path) -> dict[str, Any]:
                 "findings": list(result.findings),
                 "repro": save_one(result.finding, out) if result.finding is not None else "",
                 "repro_steps": result.repro_steps,
+                "facets": {name: save_one(one, out) if one is not None else "" for name, one in result.facets},
                 "wall_s": round(result.wall_s, 3),
                 "error": result.error,
             }
