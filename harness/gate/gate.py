@@ -24,6 +24,15 @@ CRASH_PARTS: Final = 6
 FAULT_PARTS: Final = 8
 """Pieces per workload: small enough that two workers end together, large enough that recording costs little."""
 
+SMALL: Final = 48
+"""Operations of a scenario that is begun in this process: two workers start in the time that its sweeps take."""
+
+SMALL_PARTS: Final = 2
+"""Pieces of a small workload's sweep: each piece freezes time anew."""
+
+ALONE_S: Final = 1.0
+"""How long such a scenario stays in this process; what is left goes to workers."""
+
 
 class Progress(msgspec.Struct):
     """What a display needs, updated after each task: counts so far, tasks done and planned, seconds left (or None)."""
@@ -147,7 +156,9 @@ class Gate:
     def _floor(self, scenario: AnyScenario, workloads: list[str], results: list[ScenarioResult]) -> bool:
         """All sweeps. False when the run is over: nothing is left of the budget, or what was looked for is found."""
         by_profile = {result.profile: result for result in results}
-        tasks = self.tasks(scenario, workloads)
+        small = sum(results[0].workloads[name].operations for name in workloads) <= SMALL
+        parts = (SMALL_PARTS, SMALL_PARTS) if small else (CRASH_PARTS, FAULT_PARTS)
+        tasks = self.tasks(scenario, workloads, *parts)
         progress = self.progress
         progress.scenario = scenario.name
         progress.tasks += len(tasks)
@@ -155,7 +166,7 @@ class Gate:
         for task in tasks:
             for name in task.profile.split("+"):
                 left[name] += 1
-        for task, done in self._do(tasks):
+        for task, done in self._alone_first(tasks) if small else self._do(tasks):
             progress.tasks_done += 1
             for name in task.profile.split("+"):
                 left[name] -= 1
@@ -232,28 +243,37 @@ class Gate:
         verdict = self.options.stop_at
         return verdict is not None and any(f.verdict == verdict for r in results for f in r.total.findings)
 
-    def tasks(self, scenario: AnyScenario, workloads: Sequence[str]) -> list[Task]:
-        """The pieces of the floor, the heavy ones first, then histories."""
+    def tasks(self, scenario: AnyScenario, workloads: Sequence[str], crash_parts: int, fault_parts: int) -> list[Task]:
+        """The pieces of the floor: so many for each workload's crash states, and for its faults."""
         options = self.options
         first = Task("crash", scenario.reference, "", "", options.seed, bound=options.bound, stop_at=options.stop_at)
         replace = msgspec.structs.replace
         tasks: list[Task] = []
         for workload in workloads:
             for name in options.profiles:
-                parts = 1 if name == "process" else CRASH_PARTS
+                parts = 1 if name == "process" else crash_parts
                 for part in range(parts):
                     tasks.append(replace(first, workload=workload, profile=name, part=part, parts=parts))
         if options.faults:
-            faulty = replace(first, kind="faults", profile="+".join(options.profiles), parts=FAULT_PARTS)
+            faulty = replace(first, kind="faults", profile="+".join(options.profiles), parts=fault_parts)
             for workload in scenario.fault_workloads():
                 if workload in workloads:
-                    tasks += [replace(faulty, workload=workload, part=part) for part in range(FAULT_PARTS)]
+                    tasks += [replace(faulty, workload=workload, part=part) for part in range(fault_parts)]
         return tasks
 
     def _do(self, tasks: list[Task]) -> Iterator[Done]:
         if self.local or self.options.workers == 1 or len(tasks) < 2:
             return here(tasks, self.workshop, self._over, self._watch)
         return in_workers(tasks, self.options.workers, self._over, lambda: self._listener(self.progress))
+
+    def _alone_first(self, tasks: list[Task]) -> Iterator[Done]:
+        """As `_do`, in this process for as long as workers need to start."""
+        until = machine_seconds() + ALONE_S
+        for number, task in enumerate(tasks):
+            if machine_seconds() > until:
+                yield from self._do(tasks[number:])
+                return
+            yield from here([task], self.workshop, self._over, self._watch)
 
     def _over(self) -> bool:
         return asked() or (self._deadline is not None and machine_seconds() > self._deadline)
