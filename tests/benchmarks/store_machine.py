@@ -94,5 +94,5 @@ def vs_no_io(effort: Effort) -> float:
     return ratio(
         lambda: steps_per_s(MachineOnDisk, effort.examples),
         lambda: steps_per_s(MachineInMemory, effort.examples),
-        effort.rounds,
+        2 * effort.rounds,
     )
