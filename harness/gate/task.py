@@ -20,7 +20,6 @@ from harness.explore.tally import Finding, Tally
 from harness.frontends.simulated import Redirection
 from harness.gate.interruption import asked
 from harness.repro import source_digests
-from harness.statemachine import run_histories
 from harness.subjects import find_one
 
 CHUNKS: Final = 12
@@ -104,6 +103,8 @@ class Workshop:
         return tally
 
     def _histories(self, task: Task, watch: Stop) -> Tally:
+        from harness.statemachine import run_histories  # Hypothesis: most runs, and most workers, draw none
+
         deadline = machine_seconds() + task.seconds if task.seconds is not None else None
 
         def over(tally: Tally) -> bool:
