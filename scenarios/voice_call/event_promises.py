@@ -15,7 +15,7 @@ from harness.verdict.vocabulary import Violation, violation
 from scenarios.voice_call.observe import CallsObserved
 from scenarios.voice_call.provider import Provider
 from scenarios.voice_call.remote import Happening
-from scenarios.voice_call.workloads import HOSTILE_STATUS
+from scenarios.voice_call.stories.strangers import HOSTILE_STATUS
 
 CallCase: TypeAlias = Case[Provider, CallsObserved]
 

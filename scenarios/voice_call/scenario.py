@@ -12,12 +12,13 @@ from typing import Any, ClassVar, Final
 from harness.faults import FaultPlan
 from harness.scenario import Action, Guarantee, Run, Scenario, SeededBug
 from scenarios.voice_call.contract import CONTRACT
+from scenarios.voice_call.machine import actions
 from scenarios.voice_call.manager.call_manager import CallManager, Parts
 from scenarios.voice_call.manager.config import Config
 from scenarios.voice_call.observe import CallsObserved, observe
 from scenarios.voice_call.provider import Provider
-from scenarios.voice_call.random_actions import actions
 from scenarios.voice_call.settling import settle
+from scenarios.voice_call.stage import FRIEND, OTHER_FRIEND, Stage
 from scenarios.voice_call.terms import (
     DOWN_S,
     GREETING,
@@ -27,7 +28,7 @@ from scenarios.voice_call.terms import (
     TRANSCRIPT_WAIT_S,
     UNANSWERED_S,
 )
-from scenarios.voice_call.workloads import FRIEND, OTHER_FRIEND, WORKLOADS, Stage, plan_for, workload
+from scenarios.voice_call.workloads import WORKLOADS, plan_for, workload
 
 STORE: Final = "/data/calls"
 

@@ -13,7 +13,7 @@ from scenarios.voice_call.client import Client
 from scenarios.voice_call.manager.call_manager import CallManager
 from scenarios.voice_call.provider import COMMANDS, FAULT_MODES, Provider
 from scenarios.voice_call.remote import RemoteCall
-from scenarios.voice_call.workloads import FAR_AWAY, FRIEND, OTHER_FRIEND, STRANGER
+from scenarios.voice_call.stage import FAR_AWAY, FRIEND, OTHER_FRIEND, STRANGER
 
 _CALLERS: Final = (FRIEND, OTHER_FRIEND, STRANGER)
 _MOST_CALLS: Final = 6

@@ -1,0 +1,81 @@
+"""Who takes part in a story: the run, the provider, the manager and its client; and what a workload is made of."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from harness.faults import FaultPlan
+from harness.scenario import Run
+from scenarios.voice_call.client import Client
+from scenarios.voice_call.manager.call_manager import CallManager
+from scenarios.voice_call.policy import RETRY_NON_2XX, Policy
+from scenarios.voice_call.provider import Provider
+from scenarios.voice_call.remote import Callee
+
+FRIEND: Final = "+15551111111"
+
+
+OTHER_FRIEND: Final = "+15551111112"
+
+
+STRANGER: Final = "+15559999999"
+
+
+FAR_AWAY: Final = "+15552222222"
+
+
+BODY_LIMIT: Final = 65_536
+
+
+LOG: Final = "*.jsonl"
+"""Where the faults of a workload hit."""
+
+
+@dataclass
+class Stage:
+    """Who takes part in a story. `reboot` starts another manager on the same store."""
+
+    run: Run
+    provider: Provider
+    manager: CallManager
+    reboot: Callable[[], Awaitable[CallManager]]
+
+    @property
+    def client(self) -> Client:
+        return Client(self.provider, self.manager)
+
+    async def quiet(self, seconds: float = 1.0) -> None:
+        """Until the provider has nothing more to do within this time."""
+        await self.provider.run_until_quiet(seconds)
+
+    async def later(self, seconds: float) -> None:
+        """This much time passes."""
+        end = self.run.now() + seconds
+        await self.quiet(seconds)
+        await asyncio.sleep(max(0.0, end - self.run.now()))
+        await self.quiet(0.0)
+
+    async def restart(self) -> None:
+        """An orderly stop and a new start; what is due meanwhile meets a manager that is not ready."""
+        self.run.mark("stopping")
+        await self.manager.stop()
+        self.provider.connect(None)
+        await self.provider.deliver_due()
+        self.manager = await self.reboot()
+        self.run.mark("restarted")
+
+
+Story = Callable[[Stage], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A story, how the provider redelivers in it, how those who are called behave, and the manager's settings."""
+
+    story: Story
+    policy: Policy = RETRY_NON_2XX
+    callee: Callee = field(default_factory=Callee)
+    settings: dict[str, Any] = field(default_factory=dict)
+    plan: FaultPlan | None = None
+    faults: bool = True

@@ -1,0 +1,1 @@
+"""What happens in the recorded runs: short stories, by what they are about."""

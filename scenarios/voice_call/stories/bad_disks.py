@@ -1,0 +1,111 @@
+"""Disks that fill up, refuse once, or hold a log that is being compacted."""
+
+import contextlib
+
+from scenarios.voice_call.manager.store import StoreUnavailable
+from scenarios.voice_call.stage import FAR_AWAY, FRIEND, OTHER_FRIEND, Stage
+from scenarios.voice_call.terms import MAX_DURATION_S
+
+
+async def compaction(stage: Stage) -> None:
+    """Several short calls over a log that is replaced by its snapshot again and again."""
+    provider = stage.provider
+    calls = [provider.ring(FRIEND), provider.ring(OTHER_FRIEND)]
+    await stage.quiet()
+    for number, call in enumerate(calls):
+        provider.say(call, f"call number {number}")
+        await stage.quiet()
+    provider.leave(calls[0])
+    await stage.quiet()
+    last = provider.ring(FRIEND)
+    await stage.quiet()
+    provider.duplicate(f"{calls[0]}-1")
+    provider.say(calls[1], "still here")
+    await stage.quiet()
+    provider.leave(calls[1])
+    await stage.quiet()
+    provider.leave(last, "no-answer")
+    await stage.quiet()
+
+
+async def full_disk(stage: Stage) -> None:
+    """The disk is full for some seconds; the redelivery brings what was refused."""
+    provider = stage.provider
+    call = provider.ring(FRIEND)
+    await stage.quiet()
+    provider.pick_up(call)
+    await stage.quiet()
+    provider.say(call, "is anybody there?")
+    await stage.quiet()
+    provider.say(call, "hello?")
+    await stage.quiet()
+    stage.run.lift_faults()
+    await stage.later(6.0)
+    provider.leave(call)
+    await stage.quiet(5.0)
+
+
+async def full_disk_dial(stage: Stage) -> None:
+    """We want to call somebody while the disk takes nothing: nobody is dialled. Later it works."""
+    await stage.client.initiate("early-1", OTHER_FRIEND, message="nobody hears this")
+    await stage.quiet()
+    stage.run.lift_faults()
+    await stage.client.initiate("late-1", FAR_AWAY, message="your parcel is here")
+    await stage.later(4.0)
+
+
+async def full_disk_batch(stage: Stage) -> None:
+    """Three events in one request; the disk takes the first of them only, until the redelivery."""
+    provider = stage.provider
+    call = provider.ring(FRIEND)
+    provider.pick_up(call)
+    provider.say(call, "is this too much at once?")
+    provider.batch(3)
+    await stage.quiet()
+    stage.run.lift_faults()
+    await stage.later(6.0)
+    provider.leave(call)
+    await stage.quiet(5.0)
+
+
+async def brief_fault(stage: Stage) -> None:
+    """The disk refuses once, in the middle of a call; what was refused is delivered again before anything else."""
+    provider = stage.provider
+    call = provider.ring(FRIEND)
+    await stage.quiet()
+    provider.pick_up(call)
+    await stage.quiet()
+    provider.say(call, "can you hear me?")
+    await stage.later(3.0)
+    provider.say(call, "now I can")
+    await stage.quiet()
+    provider.leave(call)
+    await stage.quiet(5.0)
+
+
+async def unreadable_log(stage: Stage) -> None:
+    """The disk does not answer when the manager starts again; whoever watches over it starts it once more."""
+    provider = stage.provider
+    call = provider.ring(FRIEND, stays=True)
+    await stage.quiet()
+    provider.pick_up(call)
+    await stage.quiet()
+    try:
+        await stage.restart()
+    except StoreUnavailable:
+        stage.run.lift_faults()
+        with contextlib.suppress(StoreUnavailable):
+            stage.manager = await stage.reboot()
+    provider.say(call, "are you back?")
+    await stage.quiet(5.0)
+    provider.leave(call)
+    await stage.quiet(5.0)
+
+
+async def cap_is_reached(stage: Stage) -> None:
+    """A caller who never hangs up, until the cap ends the call."""
+    provider = stage.provider
+    call = provider.ring(FRIEND, stays=True)
+    await stage.quiet()
+    provider.pick_up(call)
+    await stage.later(MAX_DURATION_S + 15.0)
