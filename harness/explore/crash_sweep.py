@@ -116,7 +116,10 @@ class CrashSweep:
             judged = self._judge(position, state, image)
             states.read(judged.reads)
             tally.checked += 1
-            if judged.recovery and self.recovery and (shape := _shape(judged.recovery)) not in shapes:
+            # a killed process leaves pending writes behind, whatever its successor does: its recovery is always of interest
+            # A disk that breaks the contract by itself is told already; its recovery would only be told again.
+            swept = not judged.violations and (judged.recovery or self.profile.name == "process")
+            if swept and self.recovery and (shape := _shape(judged.recovery)) not in shapes:
                 shapes.add(shape)
                 self._sweep_recovery(position, state, image)
             if stop(tally):
@@ -171,7 +174,9 @@ class CrashSweep:
             # What power cuts leave of the first life's pending writes is swept by itself; here the recovery counts:
             # killed at each of its operations, and the power cut once it is up, and once it has settled.
             self._second_deaths(second, base, self.profile, boot, position, state)
-            last = sorted({second.boot_end, second.end})
+            # Before the successor has told the world anything, a power cut leaves what it leaves without the kill.
+            told = recording.ledger_at(position).key
+            last = [at for at in sorted({second.boot_end, second.end}) if second.ledger_at(at).key != told]
             self._second_deaths(second, base, profile(POWER_AFTER_KILL), last, position, state)
         else:
             self._second_deaths(second, base, self.profile, sorted({*boot, second.end}), position, state)

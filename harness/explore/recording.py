@@ -213,6 +213,8 @@ def record_recovery(
     )
     try:
         subject = life.boot()
+        if not scenario.has_boot:
+            life.observe(subject)
         recording.boot_end = len(trace)
         life.settle(subject)
     except SubjectBroke as error:

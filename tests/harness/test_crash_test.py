@@ -57,7 +57,7 @@ def test_without_fsync_the_append_is_to_blame():
     text = str(failure.value)
     assert f"issued by {line_of('self.file.flush()')}" in text
     assert "power cut at kill-point" in text
-    assert "harness replay " in text
+    assert "replay    pytest --harness-replay " in text  # the fixture of this file keeps it from being called alone
 
 
 def test_without_the_folder_sync_the_missing_name_is_to_blame():
@@ -173,6 +173,29 @@ def test_sqlite_is_refused_by_name():
 
     with pytest.raises(RuntimeError, match="sqlite3"):
         crash_test(workload, lambda marks: None)
+
+
+def test_a_recovery_that_is_right_unless_it_is_killed_itself():
+    """It takes the old file away before the new one is safe."""
+
+    def workload(mark):
+        with open(PATH, "w") as file:
+            file.write("1")
+            file.flush()
+            os.fsync(file.fileno())
+        folder = os.open("/data", os.O_RDONLY)
+        os.fsync(folder)
+        os.close(folder)
+        mark(1)
+
+    def recovered(marks):
+        found = Path(PATH).read_text() if os.path.exists(PATH) else ""
+        assert found == "1" or not marks
+        os.truncate(PATH, 0) if found else None
+        Path(PATH).write_text(found)
+
+    with pytest.raises(AssertionError, match=r"process killed at kill-point .*, then process killed"):
+        crash_test(workload, recovered, profile="process", faults=False)
 
 
 def test_the_saved_case_is_json(tmp_path):
