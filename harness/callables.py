@@ -122,7 +122,7 @@ class CallableScenario(Scenario[Believer, None, Check]):
     def observe(self, run: Run, world: Believer, subject: None) -> MaybeAwaitable[Check]:
         try:
             said: object = self.recovered(world.believed())
-            if inspect.isawaitable(said):
+            if said is not None and inspect.isawaitable(said):
                 return self._observe_later(said)
             return _check_of(said)
         except _SAYS_NO as error:

@@ -94,7 +94,9 @@ class VirtualClock:
 
     def set(self, at: float) -> None:
         """Stand at `at` (seconds since the epoch): the start of a case, so it may lie in the past."""
-        self._move(round(at * _MICROSECONDS))
+        micros = round(at * _MICROSECONDS)
+        if micros != self._micros:
+            self._move(micros)
 
     def advance(self, seconds: float) -> None:
         """Let `seconds` pass; anything above zero is at least one microsecond. Raises ValueError below zero."""

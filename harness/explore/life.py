@@ -14,6 +14,7 @@ import inspect
 import itertools
 import sys
 from collections.abc import Awaitable, Callable, Iterator
+from types import GeneratorType
 from typing import Any, Final, Generic, TypeVar, cast
 
 from harness.clock import LoopStalled, NotVirtual, SubjectSpins, VirtualClock, VirtualLoop
@@ -243,7 +244,7 @@ class Life(Generic[WorldT, SubjectT, StateT]):
         try:
             with self.kernel.activate():
                 value = action()
-                if value is not None and inspect.isawaitable(value):
+                if hasattr(value, "__await__") or (isinstance(value, GeneratorType) and inspect.isawaitable(value)):
                     if self._loop is None:
                         self._loop = VirtualLoop(self.clock, seed=self._seed)
                     value = self._loop.run_until_complete(_awaited(value))
