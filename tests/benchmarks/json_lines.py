@@ -30,13 +30,13 @@ def recover(path: str) -> set[int]:
     """The numbers on record. A line that is no record is passed over: power cuts leave torn ones, and zeros in them."""
     try:
         with open(path, "rb") as log:
-            lines = log.read().split(b"\n")
+            text = log.read().decode("utf-8", "replace")
     except FileNotFoundError:
         return set()
-    return {number for line in lines if (number := _number(line)) is not None}
+    return {number for line in text.split("\n") if (number := _number(line)) is not None}
 
 
-def _number(line: bytes) -> int | None:
+def _number(line: str) -> int | None:
     try:
         number: int = json.loads(line)["n"]
     except ValueError:
