@@ -50,7 +50,7 @@ def find(reference: str) -> list[AnyScenario]:
         if point.name == reference:
             try:
                 loaded = point.load()
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 raise UnknownSubject(f"scenario {reference!r} ({point.value}) cannot be loaded: {error}") from error
             return [_instance(loaded, reference)]
     raise UnknownSubject(
@@ -88,7 +88,7 @@ def _attribute(reference: str) -> object:
         sys.path.insert(0, here)  # as `python -m` does: the console script stands in another folder
     try:
         value: object = importlib.import_module(module_name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UnknownSubject(
             f"{reference!r}: cannot import {module_name}: {type(error).__name__}: {error}{place_of(error)}"
         ) from error
@@ -136,7 +136,7 @@ def load_file(file: str) -> ModuleType:
         spec.loader.exec_module(module)
     except BaseException as error:
         del sys.modules[name]
-        if isinstance(error, Exception):
+        if isinstance(error, Exception | SystemExit):  # sys.exit(0) in a file is no green run
             raise UnknownSubject(
                 f"{file} cannot be imported: {type(error).__name__}: {error}{place_of(error)}"
             ) from error
