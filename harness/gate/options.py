@@ -8,7 +8,7 @@ import msgspec
 DEFAULT_PROFILES: Final = ("process", "strict")
 """The default gate (durability.md, section 3)."""
 
-DEFAULT_EXAMPLES: Final = 60
+DEFAULT_EXAMPLES: Final = 200
 """Random histories per scenario and profile where no budget says otherwise."""
 
 
