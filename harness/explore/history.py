@@ -84,7 +84,8 @@ class History:
                     raise ValueError(f"{self.scenario.name} has no action {name!r}: {', '.join(self.actions)}")
                 self._perform(lambda: action.do(self.life, self.world, self.subject, **arguments))
             case "wait":
-                self._perform(lambda: _sleep(float(arguments["seconds"])))
+                seconds = float(arguments["seconds"])  # a step that does not fit is no failure of the subject
+                self._perform(lambda: _sleep(seconds))
             case "fault":
                 self._fault(msgspec.json.decode(str(arguments["plan"]), type=FaultPlan))
             case "lift":

@@ -13,7 +13,7 @@ class JobLog:
     def __init__(self, path: str) -> None:
         self.path = path
         new = not os.path.exists(path)
-        self.file = open(path, "ab+")
+        self.file = open(path, "ab+")  # noqa: SIM115  # it lives as long as the log
         if new and self.sync_folder:
             self._sync_folder()
         self.file.seek(0)

@@ -42,9 +42,9 @@ class Broker(World):
         except OSError:
             self.run.mark("refused", str(job))
             return
+        self.run.mark("acknowledged", str(job))  # the death before it comes before the broker knows
         self.acknowledged |= {job}
         self.version += 1
-        self.run.mark("acknowledged", str(job))
 
     def redeliver(self, client):
         for job in self.jobs:
