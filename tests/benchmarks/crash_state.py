@@ -12,11 +12,10 @@ from typing import Final
 import json_lines
 from append_cycle import memory_folder
 from effort import Effort
-from interleaved import ratio
+from interleaved import processor_seconds, ratio
 from swept_log import PATH, ImageSweep, recorded, scenario_of, sweep
 
 from harness.callables import CallableScenario
-from harness.clock import machine_seconds
 from harness.disk import DiskImage, File
 from harness.explore.life import session
 from harness.frontends.simulated import Redirection
@@ -52,9 +51,9 @@ def vs_tmpfs(effort: Effort) -> float:
             root = tempfile.mkdtemp(dir=memory_folder())
 
         def ours() -> float:
-            began = machine_seconds()
+            began = processor_seconds()
             tally = sweep(recording, positions)
-            return (machine_seconds() - began) / tally.checked
+            return (processor_seconds() - began) / tally.checked
 
         def on_tmpfs() -> float:
             with Redirection.shared().paused():
@@ -76,7 +75,7 @@ def _materialised(folder: str, contents: list[list[tuple[str, bytes]]], marked: 
     """Seconds to make, recover and remove one image."""
     name = PATH[len("/data") :]
     marks = list(range(marked))
-    began = machine_seconds()
+    began = processor_seconds()
     for files in contents:
         os.mkdir(folder)
         for path, data in files:
@@ -86,4 +85,4 @@ def _materialised(folder: str, contents: list[list[tuple[str, bytes]]], marked: 
         for path, _ in files:
             os.unlink(folder + path)
         os.rmdir(folder)
-    return (machine_seconds() - began) / len(contents)
+    return (processor_seconds() - began) / len(contents)

@@ -9,10 +9,9 @@ from collections.abc import Callable
 
 import json_lines
 from effort import Effort
-from interleaved import ratio
+from interleaved import processor_seconds, ratio
 from swept_log import PATH, recorded, scenario_of, sweep
 
-from harness.clock import machine_seconds
 from harness.explore.life import session
 
 
@@ -22,21 +21,21 @@ def own_cost(records: int) -> float:
 
     def recovered(marks: list[int]) -> None:
         nonlocal inside
-        began = machine_seconds()
+        began = processor_seconds()
         with open(PATH, "rb") as log:
             lines = log.read().count(b"\n")
         assert lines >= len(marks)
-        inside += machine_seconds() - began
+        inside += processor_seconds() - began
 
     def workload(mark: Callable[[int], None]) -> None:
         json_lines.write(PATH, records, mark, pad="")
 
     with session():
-        began = machine_seconds()
+        began = processor_seconds()
         recording = recorded(scenario_of(workload, recovered))
         # before the log is there the recovery has nothing to open
         tally = sweep(recording, range(3, recording.end + 1))
-        spent = machine_seconds() - began - inside
+        spent = processor_seconds() - began - inside
         return spent / (recording.operations() + tally.checked)
 
 

@@ -12,9 +12,8 @@ from effort import Effort
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
-from interleaved import ratio
+from interleaved import processor_seconds, ratio
 
-from harness.clock import machine_seconds
 from harness.disk import DiskImage
 from harness.frontends.simulated import Kernel, Redirection
 
@@ -75,7 +74,7 @@ def steps_per_s(machine: type[StoreMachine], examples: int) -> float:
     hypothesis.seed(0)(machine)
     StoreMachine.steps = 0
     with Redirection.shared():
-        began = machine_seconds()
+        began = processor_seconds()
         run_state_machine_as_test(
             machine,
             settings=settings(
@@ -86,7 +85,7 @@ def steps_per_s(machine: type[StoreMachine], examples: int) -> float:
                 suppress_health_check=list(HealthCheck),
             ),
         )
-        return StoreMachine.steps / (machine_seconds() - began)
+        return StoreMachine.steps / (processor_seconds() - began)
 
 
 def vs_no_io(effort: Effort) -> float:
