@@ -168,7 +168,7 @@ def run_histories(
 
 def _batch(scenario: AnyScenario, workload: str, profile: str, seed: int, batch: int, examples: int) -> Tally:
     machine = machine_of(scenario, workload, profile, seed)
-    hypothesis.seed(f"{seed}:{batch}")(machine)
+    hypothesis.seed(f"{seed}:{batch}:{workload}:{profile}")(machine)
     try:
         run_state_machine_as_test(
             machine,
