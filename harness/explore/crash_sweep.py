@@ -81,26 +81,24 @@ class CrashSweep:
         fed = 0
         epoch: object = None
         observed = Observed()
-        listed = 0
+        met = _Met(self.profile.medium == "page-cache")
         for position in positions:
             while fed < position:
                 walk.feed(fed, recording.items[fed], recording.sources[fed])
                 fed += 1
             if epoch != (now := self._epoch(position)):
-                epoch, observed, listed = now, Observed(), 0
+                epoch, observed = now, Observed()
+                met.forget()
             item = recording.items[position] if position < recording.end else None
             here = walk.at()
             if not self._at(here, position, observed, stop):
                 break
-            # An operation adds states to those before it, a sync only takes some away (durability.md, section 5).
-            if listed == 0 or not _is_sync(recording.items[position - 1]):
-                tally.distinct += max(0, here.distinct - listed)
-            listed = here.distinct
+            tally.distinct += met.new_at(here, recording.items[position - 1] if position else None)
             if isinstance(item, Write) and self.profile.name == "process":
                 inside = walk.during(item)
                 if not self._at(inside, position, observed, stop):
                     break
-                tally.distinct += inside.distinct
+                tally.distinct += met.new_at(inside, item)
         tally.wall_s += machine_seconds() - began
         return tally
 
@@ -245,8 +243,31 @@ def pending_history(recording: Recording, position: int, state: CrashState) -> T
     return trace
 
 
-def _is_sync(item: Item) -> bool:
-    return isinstance(item, Fsync | Fdatasync | SyncAll)
+class _Met:
+    """Counts different disks of one epoch (one ledger, one world), as far as possible without listing them.
+
+    On a disk an operation adds states to those before it, a sync only takes some away (durability.md, section 5). A
+    page cache has one state at a time: those are listed.
+    """
+
+    def __init__(self, page_cache: bool) -> None:
+        self._page_cache = page_cache
+        self.forget()
+
+    def forget(self) -> None:
+        self._before: int | None = None
+        self._keys: set[object] = set()
+
+    def new_at(self, point: KillPoint, happened: Item | None) -> int:
+        """How many disks of `point` were not there before `happened`."""
+        if self._page_cache:
+            known = len(self._keys)
+            self._keys.update(point.key_of(image) for _, image in point.states())
+            return len(self._keys) - known
+        before, self._before = self._before, point.distinct
+        if before is None:
+            return point.distinct
+        return 0 if isinstance(happened, Fsync | Fdatasync | SyncAll) else max(0, point.distinct - before)
 
 
 def _shape(recovery: tuple[Item, ...]) -> tuple[object, ...]:
