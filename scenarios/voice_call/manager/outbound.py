@@ -52,8 +52,11 @@ class Outbound:
         """
         if mode not in ("notify", "conversation"):
             raise ValueError(f"mode is {mode!r}; use 'notify' or 'conversation'")
-        self.desk.journal.ensure_writable()
         known = self.desk.book.find_by_key(key)
+        if known is None:
+            # Only then may a store that refuses mean that nobody was dialled; reopening it may bring the call back.
+            self.desk.journal.ensure_writable()
+            known = self.desk.book.find_by_key(key)
         if known is not None:
             return self.result_of(known)
         from_number = self.desk.config.from_number

@@ -104,6 +104,22 @@ def test_refused_dial_is_failed_and_same_key_gets_the_same_answer(world: World) 
     world.run(story())
 
 
+def test_same_key_gets_its_call_while_the_store_refuses(world: World) -> None:
+    async def story() -> None:
+        manager = await world.started()
+        first = await manager.initiate("+1555", key="k")
+        store = manager.journal.store
+        store.poison("no room")
+        store.reopen = lambda: (_ for _ in ()).throw(StoreUnavailable("no room"))
+        second = await manager.initiate("+1555", key="k")
+        assert second == first and second.outcome == "created"
+        with pytest.raises(StoreUnavailable):
+            await manager.initiate("+1555", key="another")
+        assert world.provider.count("dial") == 1
+
+    world.run(story())
+
+
 @pytest.mark.parametrize("restart", [False, True])
 @pytest.mark.parametrize(("plan", "state"), [("lost", "initiated"), ("down", "failed")])
 def test_unknown_dial_keeps_the_slot_and_is_reconciled_never_dialled_again(
