@@ -88,6 +88,15 @@ def ends_make_no_calls(case: CallCase, observed: CallsObserved) -> list[Violatio
     return found
 
 
+def refused_dials_are_over(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    """A call that the provider never made takes no line."""
+    return [
+        violation("stale-active", f"call {call.id} is held as active, and was never dialled", call.id)
+        for call in observed.calls
+        if call.live and observed.records[call.id]["dial"] == "refused"
+    ]
+
+
 def ended_stays_ended(case: CallCase, observed: CallsObserved) -> list[Violation]:
     return verdict.resurrected([case.previous], observed) if case.previous is not None else []
 

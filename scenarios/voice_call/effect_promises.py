@@ -57,6 +57,19 @@ def deadlines_do_not_move(case: CallCase, observed: CallsObserved) -> list[Viola
     return found
 
 
+def ringing_has_an_end(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    """A call that nobody has answered ends by the deadline for that, which counts from its beginning."""
+    found: list[Violation] = []
+    for call in observed.calls:
+        record = observed.records[call.id]
+        if not call.live or record["state"] not in ("initiated", "ringing"):
+            continue
+        latest = record["startedAt"] / 1000 + UNANSWERED_S + PROMPTLY_S
+        if call.deadline is None or call.deadline > latest:
+            found.append(violation("timer-lost", f"call {call.id} may ring longer than {UNANSWERED_S:g} s", call.id))
+    return found
+
+
 def calls_end_in_time(case: CallCase, observed: CallsObserved) -> list[Violation]:
     """A person who stays on the line is hung up when the cap is reached, neither much later nor earlier."""
     found: list[Violation] = []
@@ -64,7 +77,8 @@ def calls_end_in_time(case: CallCase, observed: CallsObserved) -> list[Violation
         remote = case.world.outer.calls.get(call.remote_id or "")
         if remote is None or remote.given_up_at is None or remote.answered_at is None:
             continue
-        cap = remote.answered_at + MAX_DURATION_S
+        # Of an answer that is reported after a later event began the record, the manager can know no earlier time.
+        cap = max(remote.answered_at, observed.records[call.id]["startedAt"] / 1000) + MAX_DURATION_S
         if _known_answered(case, remote) and remote.given_up_at > cap + DOWN_S + RETRIES_S:
             late = remote.given_up_at - cap
             found.append(violation("timer-extended", f"call {call.id} was ended {late:g} s after its cap", call.id))
@@ -163,6 +177,17 @@ def effects_happen(case: CallCase, observed: CallsObserved) -> list[Violation]:
                     violation("side-effect-lost", f"api:{request.name} was done and never heard", request.name)
                 )
     return found
+
+
+def greetings_are_written_down(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    """What the manager says it has greeted with is a line of the call."""
+    return [
+        violation("lost", f"the greeting of call {name} is not in its transcript", name)
+        for name, record in observed.records.items()
+        if record["greeting"] == "done"
+        and ("bot", record["metadata"].get("initialMessage"))
+        not in {(line["speaker"], line["text"]) for line in record["transcript"]}
+    ]
 
 
 def _stayed(remote: RemoteCall) -> bool:

@@ -5,8 +5,9 @@ An acknowledged event is owed its effect only if its call was alive and not give
 be found or not.
 """
 
+import itertools
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from harness import verdict
 from harness.ledger import Ledger
@@ -18,6 +19,8 @@ from scenarios.voice_call.remote import Happening
 from scenarios.voice_call.stories.strangers import HOSTILE_STATUS
 
 CallCase: TypeAlias = Case[Provider, CallsObserved]
+
+_BEFORE_THE_ANSWER: Final = frozenset({"initiated", "ringing"})
 
 
 def owed_effects(world: Provider) -> Iterator[str]:
@@ -100,6 +103,23 @@ def redelivery_is_taken(case: CallCase, observed: CallsObserved) -> list[Violati
     ]
 
 
+def nothing_is_doubted(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    """No disk here changes what it was given: a log that its own writer does not understand was written wrongly."""
+    return [
+        violation("check-failed", f"the manager does not trust its own log about call {call}", call)
+        for call in observed.quarantined
+    ]
+
+
+def answered_calls_do_not_ring(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    """A report that was overtaken by a later one does not bring the earlier state back."""
+    return [
+        violation("reordered", f"call {name} was answered and is shown as {record['state']}", name)
+        for name, record in observed.records.items()
+        if record["answeredAt"] is not None and record["state"] in _BEFORE_THE_ANSWER
+    ]
+
+
 def in_order(case: CallCase, observed: CallsObserved) -> list[Violation]:
     """Lines of one call stand in the order of their acknowledgements; only events that needed one attempt tell."""
     wanted: dict[str, list[str]] = {}
@@ -131,6 +151,7 @@ def where_they_belong(case: CallCase, observed: CallsObserved) -> list[Violation
     found: list[Violation] = []
     for name, record in observed.records.items():
         remotes = {record["providerCallId"], *record["aliases"]}
+        remotes |= {one.id for one in outer.calls.values() if one.key is not None and one.key == record["clientKey"]}
         events = [event for remote in remotes for event in spoken.get(remote, ()) if event.id in attempted]
         found += [
             violation("misattributed", f"call {name} shows {text!r}, which nobody said in it", name)
@@ -206,7 +227,7 @@ def first_answer_wins(case: CallCase, observed: CallsObserved) -> list[Violation
 
 
 def readers_find_calls(case: CallCase, observed: CallsObserved) -> list[Violation]:
-    """The history lists each call once, and asking for a call by either id gives its newest state."""
+    """The history lists each call once, the newest first, and asking for a call by either id gives its newest state."""
     calls = [call.id for call in observed.calls]
     found = [
         violation("lost", f"call {call} is missing in the history", call)
@@ -218,6 +239,9 @@ def readers_find_calls(case: CallCase, observed: CallsObserved) -> list[Violatio
         for call in set(observed.history)
         if observed.history.count(call) > 1
     ]
+    started = [observed.records[call]["startedAt"] for call in observed.history if call in observed.records]
+    if any(later > earlier for earlier, later in itertools.pairwise(started)):
+        found.append(violation("reordered", "the history does not begin with the newest call"))
     for call in calls:
         record = observed.records[call]
         for name in (call, record["providerCallId"]):

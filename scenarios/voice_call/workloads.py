@@ -35,6 +35,18 @@ WORKLOADS: Final[dict[str, Workload]] = {
         plan=FaultPlan((Fault(("fsync",), LOG, occurrence=4, errno="EIO"),)),
         faults=False,
     ),
+    "restart-on-a-bad-disk": Workload(
+        bad_disks.restart_on_a_bad_disk,
+        settings={"inbound_greeting": ""},
+        plan=FaultPlan((Fault(("fsync",), LOG, occurrence=4, errno="EIO"), Fault(("truncate",), LOG, errno="EIO"))),
+        faults=False,
+    ),
+    "refused-and-there": Workload(
+        bad_disks.brief_fault,
+        settings={"inbound_greeting": ""},
+        plan=FaultPlan((Fault(("fsync",), LOG, occurrence=4, errno="EIO"), Fault(("truncate",), LOG, errno="EIO"))),
+        faults=False,
+    ),
     "unreadable-log": Workload(
         bad_disks.unreadable_log,
         settings={"inbound_greeting": ""},
@@ -58,6 +70,8 @@ WORKLOADS: Final[dict[str, Workload]] = {
     "busy": Workload(calls.busy, callee=Callee("busy")),
     "lost-end": Workload(calls.lost_end, policy=AT_MOST_ONCE, faults=False),
     "batches": Workload(calls.batches, settings={"inbound_greeting": ""}),
+    "overtaken": Workload(calls.overtaken, settings={"inbound_greeting": ""}),
+    "nobody-answers": Workload(calls.nobody_answers, callee=Callee("no-answer", after_s=70.0)),
     "inbound@at-most-once": Workload(calls.inbound, policy=AT_MOST_ONCE),
     "inbound@connect-retry": Workload(calls.inbound, policy=CONNECT_RETRY, faults=False),
     "inbound@long-horizon": Workload(calls.inbound, policy=LONG_HORIZON, faults=False),

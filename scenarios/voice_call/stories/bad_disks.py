@@ -102,6 +102,25 @@ async def unreadable_log(stage: Stage) -> None:
     await stage.quiet(5.0)
 
 
+async def restart_on_a_bad_disk(stage: Stage) -> None:
+    """A record can neither be synced nor taken back; the next manager reads it, and says so to the redelivery.
+
+    It happens twice over, because a manager that syncs less often meets the same fault later.
+    """
+    provider = stage.provider
+    call = provider.ring(FRIEND)
+    await stage.quiet()
+    provider.pick_up(call)
+    for text in ("is this on?", "now it is"):
+        await stage.quiet()
+        provider.say(call, text)
+        await stage.quiet()
+        await stage.restart()
+        await stage.later(4.0)
+    provider.leave(call)
+    await stage.quiet(5.0)
+
+
 async def cap_is_reached(stage: Stage) -> None:
     """A caller who never hangs up, until the cap ends the call."""
     provider = stage.provider

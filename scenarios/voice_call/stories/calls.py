@@ -3,7 +3,7 @@
 import asyncio
 
 from scenarios.voice_call.stage import FAR_AWAY, FRIEND, OTHER_FRIEND, Stage
-from scenarios.voice_call.terms import POLL_S
+from scenarios.voice_call.terms import POLL_S, UNANSWERED_S
 
 
 async def inbound(stage: Stage) -> None:
@@ -107,13 +107,14 @@ async def long_call(stage: Stage) -> None:
 
 
 async def lost_dial(stage: Stage) -> None:
-    """The answer to a dial gets lost; the events come nevertheless. Another dial is refused."""
+    """The answer to a dial gets lost; the events come nevertheless, and the client asks again. Another dial is refused."""
     provider, client = stage.provider, stage.client
     provider.fail("dial", "unanswered")
     await client.initiate("lost-1", FAR_AWAY, message="it is me")
     provider.fail("dial", "refused")
     await client.initiate("no-1", OTHER_FRIEND)
     await stage.quiet()
+    await client.initiate("lost-1", FAR_AWAY, message="it is me")
     await stage.later(3.0)
 
 
@@ -159,3 +160,33 @@ async def batches(stage: Stage) -> None:
     provider.reorder()
     provider.lose_answers(1)
     await stage.quiet(3.0)
+
+
+async def overtaken(stage: Stage) -> None:
+    """Reports overtake each other: words come before the answer, an answer before the ringing; two words come at once."""
+    provider = stage.provider
+    slow = provider.ring(FRIEND, stays=True)
+    await stage.quiet()
+    provider.pick_up(slow)
+    provider.delay(5.0)
+    await stage.later(3.0)
+    provider.say(slow, "words before the answer")
+    await stage.later(3.0)
+    late = provider.ring(OTHER_FRIEND)
+    provider.pick_up(late)
+    provider.reorder()
+    await stage.quiet()
+    provider.say(late, "first of two")
+    provider.say(late, "second of two")
+    provider.batch(2)
+    await stage.quiet()
+    provider.leave(late)
+    await stage.quiet()
+
+
+async def nobody_answers(stage: Stage) -> None:
+    """Two calls ring, one in and one out, until their time is up."""
+    stage.provider.ring(FRIEND, stays=True)
+    await stage.quiet()
+    await stage.client.initiate("patience-1", FAR_AWAY, message="nobody hears this")
+    await stage.later(UNANSWERED_S + 3.0)

@@ -9,18 +9,20 @@ from harness.explore.life import session
 from harness.explore.recording import record
 from harness.scenario import Phase
 from harness.verdict import VERDICTS
-from scenarios.voice_call.scenario import VoiceCall
 from scenarios.voice_call.contract import CONTRACT
 from scenarios.voice_call.manager import lifecycle
 from scenarios.voice_call.manager.call_manager import Parts
 from scenarios.voice_call.manager.core import CallBook
 from scenarios.voice_call.manager.events import EventRules
+from scenarios.voice_call.manager.journal import Journal
 from scenarios.voice_call.manager.obligations import Obligations
+from scenarios.voice_call.manager.outbound import Outbound
 from scenarios.voice_call.manager.restore import Restore
 from scenarios.voice_call.manager.speaking import Speaking
 from scenarios.voice_call.manager.store import Store
 from scenarios.voice_call.manager.timers import Timers
 from scenarios.voice_call.manager.webhook import Webhook
+from scenarios.voice_call.scenario import VoiceCall
 
 
 class NoDedupe(EventRules):
@@ -102,6 +104,18 @@ class NoSync(Store):
         self.write_fully(self._fd, line)
 
 
+class NoSyncOnOpen(Store):
+    def sync_content(self):
+        if self.generation > 0:
+            super().sync_content()
+
+
+class NothingWrittenAnew(Store):
+    def repair_tail(self, loaded, data):
+        if loaded.good_end < len(data) or loaded.newline_missing:
+            super().repair_tail(loaded, data)
+
+
 class NoNewline(Store):
     def repair_tail(self, loaded, data):
         if loaded.good_end < len(data):
@@ -113,6 +127,58 @@ class NoNewline(Store):
 class NoCutBack(Store):
     def cut_back(self, error):
         pass
+
+
+class AnotherCallForAKnownKey(CallBook):
+    def find_by_key(self, key):
+        return None
+
+
+class DoubtsItsLog(Store):
+    def read_log(self, data):
+        loaded = super().read_log(data)
+        return replace(loaded, quarantined={"*": "never sure"})
+
+
+class RingsAgain(EventRules):
+    def apply_state(self, record, state, event, now):
+        return replace(record, state=state)
+
+
+class LatestCap(EventRules):
+    def apply_answered(self, record, event, now):
+        after = super().apply_answered(record, event, now)
+        return replace(after, deadlines=after.deadlines | record.deadlines)
+
+
+class RingsForEver(Outbound):
+    def intent(self, *wanted):
+        return replace(super().intent(*wanted), deadlines={})
+
+
+class NeverDialledStays(Obligations):
+    def reconciled(self, record, found):
+        return super().reconciled(record, found) if found is not None else replace(record, dial="refused")
+
+
+class GreetsWithoutALine(Speaking):
+    def greeted(self, call_id, phase):
+        current = self.desk.again(call_id)
+        self.desk.journal.commit(
+            current, self.after_greeting(replace(current, greeting=phase, playing=None)), "greeted"
+        )
+
+
+class ReopensBlindly(Journal):
+    def ensure_writable(self):
+        if self.store.poisoned is not None:
+            self.store.reopen()
+        super().ensure_writable()
+
+
+class BatchesBackwards(Webhook):
+    async def apply_all(self, events):
+        return await super().apply_all(events[::-1])
 
 
 class AlwaysOk(Webhook):
@@ -145,6 +211,10 @@ def verdicts(part, broken, workload, profile):
     return told | {finding.verdict for finding in tally.findings}
 
 
+def told_by(tally):
+    return {finding.verdict for finding in tally.findings}
+
+
 @pytest.mark.parametrize(
     ("part", "broken", "workload", "verdict"),
     [
@@ -163,6 +233,15 @@ def verdicts(part, broken, workload, profile):
         ("restore", GreetsAgain, "inbound", "side-effect-repeated"),
         ("speaking", ForgetsWhatItSaid, "conversation", "lost"),
         ("store", NoCutBack, "full-disk", "lost"),
+        ("book", AnotherCallForAKnownKey, "lost-dial", "ghost-call"),
+        ("store", DoubtsItsLog, "inbound", "check-failed"),
+        ("rules", RingsAgain, "overtaken", "reordered"),
+        ("rules", LatestCap, "overtaken", "timer-extended"),
+        ("outbound", RingsForEver, "nobody-answers", "timer-lost"),
+        ("obligations", NeverDialledStays, "lost-dial", "stale-active"),
+        ("speaking", GreetsWithoutALine, "inbound", "lost"),
+        ("journal", ReopensBlindly, "refused-and-there", "double-applied"),
+        ("webhook", BatchesBackwards, "overtaken", "reordered"),
         ("webhook", AlwaysOk, "full-disk", "swallowed-error"),
         ("webhook", PrefixPath, "hostile", "ghost-call"),
     ],
@@ -172,9 +251,22 @@ def test_a_wrong_manager_is_noticed_by_its_own_verdict(part, broken, workload, v
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("broken", "verdict"), [(NoSync, "acked-not-durable"), (NoNewline, "torn-tail-swallow")])
-def test_a_wrong_store_is_noticed_after_a_power_cut(broken, verdict):
-    assert verdict in verdicts("store", broken, "inbound", "strict")
+@pytest.mark.parametrize(
+    ("broken", "workload", "verdict"),
+    [
+        (NoSync, "inbound", "acked-not-durable"),
+        (NoNewline, "inbound", "torn-tail-swallow"),
+        (NoSyncOnOpen, "restart-on-a-bad-disk", "acked-not-durable"),
+        (NothingWrittenAnew, "restart-on-a-bad-disk", "acked-not-durable"),
+    ],
+)
+def test_a_wrong_store_is_noticed_after_a_power_cut(broken, workload, verdict):
+    scenario = with_part("store", broken)
+    with session():
+        recording = record(scenario, workload, 0)
+        sweep = CrashSweep(recording, "strict", by_phase(scenario.contract()), recovery=False)
+        tally = sweep.run(range(recording.began, recording.end + 1), lambda so_far: verdict in told_by(so_far))
+    assert verdict in told_by(tally)
 
 
 def test_every_promise_has_its_own_name_and_a_sentence_of_the_vocabulary():

@@ -5,7 +5,7 @@ from harness.scenario import Case, Phase
 from harness.verdict import ObservedCall
 from scenarios.voice_call.call_promises import somebody_owns_every_line
 from scenarios.voice_call.ending_promises import NOTICED_S, ends_are_noticed, rejected_callers_are_sent_away
-from scenarios.voice_call.event_promises import CallCase
+from scenarios.voice_call.event_promises import CallCase, readers_find_calls
 from scenarios.voice_call.observe import CallsObserved
 from scenarios.voice_call.provider import Provider
 from scenarios.voice_call.remote import Happening, RemoteCall
@@ -81,3 +81,15 @@ def test_a_caller_whose_event_was_acknowledged_has_an_owner() -> None:
     world = caller()
     world.outer.happenings["in-1-1"] = ringing(acknowledged=True)
     assert [told.verdict for told in somebody_owns_every_line(case(world), CallsObserved())] == ["orphan-remote"]
+
+
+def test_a_history_that_begins_with_the_oldest_call_is_told() -> None:
+    records = {
+        name: {"providerCallId": None, "state": "completed", "startedAt": at} for name, at in (("a", 1), ("b", 2))
+    }
+    calls = tuple(ObservedCall(name, None, live=False) for name in records)
+    status = {name: (name, "completed") for name in records}
+    newest_first = CallsObserved(calls=calls, records=records, history=("b", "a"), status=status)
+    assert readers_find_calls(case(Provider()), newest_first) == []
+    oldest_first = CallsObserved(calls=calls, records=records, history=("a", "b"), status=status)
+    assert [told.verdict for told in readers_find_calls(case(Provider()), oldest_first)] == ["reordered"]

@@ -46,6 +46,7 @@ def test_a_workload_leaves_few_records_and_the_same_trace_every_time(name):
         ("long-call", {"in-1": "timeout"}),
         ("busy", {"out-1": "busy", "in-1": "no-answer"}),
         ("lost-end", {"in-1": "hangup-user"}),
+        ("nobody-answers", {"in-1": "timeout", "out-1": "timeout"}),
         ("stranger", {}),
     ],
 )
@@ -71,6 +72,8 @@ def test_a_story_ends_the_way_it_is_told(name, outcomes):
         ("lost-end", "ended-at-provider"),
         ("full-disk", "append-cut-back"),
         ("across-restart", "stopped"),
+        ("restart-on-a-bad-disk", "duplicate-absorbed"),
+        ("refused-and-there", "writer-reopened"),
         ("batches", "late-event-absorbed"),
     ],
 )
