@@ -150,7 +150,7 @@ def run(
     from harness.report.terminal import ProgressScreen, summary
     from harness.subjects import only_in_pytest
 
-    if budget is not None and budget <= 0:
+    if budget is not None and not budget > 0:  # NaN is neither
         raise _usage(f"--budget {budget:g} is not a positive number of seconds")
     _check_profiles(profiles)
     _check_writable(json_file, out)

@@ -46,8 +46,14 @@ def examine(
                 first = record(scenario, workload, seed)
                 second = record(scenario, workload, seed)
                 told = judge_clean(by_phase(scenario.contract()), first)
+                same = first.trace.digest() == second.trace.digest()
             except WorldEscape as error:
                 found.errors.append(f"{workload}: {error}")
+                continue
+            except UnicodeEncodeError as error:
+                found.errors.append(
+                    f"{workload}: {error.object!a} in a file name or mark is not UTF-8: a trace holds only UTF-8"
+                )
                 continue
             except Exception as error:
                 found.errors.append(f"{workload}: the scenario raises {type(error).__name__}: {error}{place_of(error)}")
@@ -55,7 +61,7 @@ def examine(
             if first.failure is not None:
                 found.errors.append(f"{workload}: in a clean run, without any fault or death, {first.failure}")
                 continue
-            if first.trace.digest() != second.trace.digest():
+            if not same:
                 found.errors.append(f"{workload}: the subject is not deterministic: {difference(first, second)}")
                 continue
             found.operations[workload] = first.operations()
