@@ -116,6 +116,12 @@ class NothingWrittenAnew(Store):
             super().repair_tail(loaded, data)
 
 
+class TrustsAnUnsyncedName(Store):
+    def poison(self, why):
+        if "directory" not in why:
+            super().poison(why)
+
+
 class NoNewline(Store):
     def repair_tail(self, loaded, data):
         if loaded.good_end < len(data):
@@ -258,6 +264,7 @@ def test_a_wrong_manager_is_noticed_by_its_own_verdict(part, broken, workload, v
         (NoNewline, "inbound", "torn-tail-swallow"),
         (NoSyncOnOpen, "restart-on-a-bad-disk", "acked-not-durable"),
         (NothingWrittenAnew, "restart-on-a-bad-disk", "acked-not-durable"),
+        (TrustsAnUnsyncedName, "compaction-without-a-name", "acked-not-durable"),
     ],
 )
 def test_a_wrong_store_is_noticed_after_a_power_cut(broken, workload, verdict):
