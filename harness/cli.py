@@ -240,7 +240,7 @@ def list_(no_color: bool, json_file: Path | None) -> None:
     console = _console(no_color, json_file)
     listed: dict[str, Any] = {"scenarios": [], "bugs": [], "profiles": []}
     for scenario in _found(()):
-        workloads = list(scenario.workloads())
+        workloads = [*scenario.workloads(), *scenario.rehearsals()]
         listed["scenarios"].append({"name": scenario.name, "workloads": workloads})
         console.print(
             Text(f"scenario {scenario.name}", style="bold"), Text(f"workloads: {', '.join(workloads)}"), soft_wrap=True

@@ -119,8 +119,9 @@ def scenario_of(file: ReproFile) -> AnyScenario:
                 f"the case belongs to a test that only pytest can run: pytest --harness-replay FILE {file.test}"
             ) from None
         raise ReproError(f"the repro names {case.scenario!r}, which is gone: {error}") from None
-    if case.workload not in scenario.workloads():
-        known = ", ".join(scenario.workloads())
+    recorded = [*scenario.workloads(), *scenario.rehearsals()]
+    if case.workload not in recorded:
+        known = ", ".join(recorded)
         raise ReproError(f"the repro names workload {case.workload!r} of {case.scenario}, which has only: {known}")
     return scenario
 

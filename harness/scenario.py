@@ -187,6 +187,10 @@ class Scenario(Generic[WorldT, SubjectT, StateT]):
         """Those among `workloads` that the operation x errno sweep runs (all of them by default)."""
         return self.workloads()
 
+    def rehearsals(self) -> Sequence[str]:
+        """Further recorded runs that are judged at their living end only: their crash states are those of workloads."""
+        return ()
+
     def history_workloads(self) -> Sequence[str]:
         """Starting points of random histories: only `world` (and `plan`) of these is used, their `steps` are not run."""
         return self.workloads()[:1]

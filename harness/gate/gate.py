@@ -114,11 +114,12 @@ class Gate:
         ]
         report.results += results
         workloads = list(scenario.workloads())
-        with self._second_process(scenario, workloads) as second:
-            preflight = examine(scenario, workloads, options.seed, asked)
+        recorded = [*workloads, *scenario.rehearsals()]
+        with self._second_process(scenario, recorded) as second:
+            preflight = examine(scenario, recorded, options.seed, asked)
+            runnable = [name for name in workloads if name in preflight.operations]
             for result in results:
-                self._take(result, preflight)
-            runnable = list(preflight.operations)
+                self._take(result, preflight, runnable)
             if runnable and not asked() and self._floor(scenario, runnable, results):
                 self._histories(scenario, results)
             if second is not None and not asked() and not preflight.errors:
@@ -144,14 +145,14 @@ class Gate:
         finally:
             second.abandon()
 
-    def _take(self, result: ScenarioResult, preflight: Preflight) -> None:
+    def _take(self, result: ScenarioResult, preflight: Preflight, workloads: list[str]) -> None:
         result.errors += preflight.errors
         result.reasons += preflight.idle
         for finding in preflight.clean.findings:
             result.total.note(finding)
         result.total.probes.update(preflight.clean.probes)
-        for workload, operations in preflight.operations.items():
-            result.workloads[workload] = Tally(operations=operations)
+        for workload in workloads:
+            result.workloads[workload] = Tally(operations=preflight.operations[workload])
 
     def _floor(self, scenario: AnyScenario, workloads: list[str], results: list[ScenarioResult]) -> bool:
         """All sweeps. False when the run is over: nothing is left of the budget, or what was looked for is found."""

@@ -63,7 +63,8 @@ def hunt(reference: str, seed: int, profiles: tuple[str, ...]) -> Caught:
 
 def _stages(scenario: AnyScenario, bug: SeededBug, seed: int, profiles: Sequence[str]) -> Iterator[Tally]:
     workshop = Workshop({scenario.reference: scenario})
-    workloads = [*bug.workloads, *(name for name in scenario.workloads() if name not in bug.workloads)]
+    recorded = [*scenario.workloads(), *scenario.rehearsals()]
+    workloads = [*bug.workloads, *(name for name in recorded if name not in bug.workloads)]
     stop_at = None if bug.facets else bug.expected
     for workload in workloads:
         clean = workshop.recording(scenario.reference, workload, seed)
@@ -72,6 +73,8 @@ def _stages(scenario: AnyScenario, bug: SeededBug, seed: int, profiles: Sequence
             report(tally, Discovery(clean, (), told), again=None)
         tally.findings = [workshop.confirm(finding) for finding in tally.findings]
         yield tally
+        if workload not in scenario.workloads():
+            continue
         task = Task("crash", scenario.reference, workload, "process", seed, stop_at=stop_at)
         for name in sorted(profiles, key=lambda profile: profile != "process"):
             yield workshop.perform(msgspec.structs.replace(task, profile=name))

@@ -108,7 +108,10 @@ class VoiceCall(Scenario[Provider, CallManager, CallsObserved]):
         self.store = store
 
     def workloads(self) -> Sequence[str]:
-        return tuple(WORKLOADS)
+        return tuple(name for name, one in WORKLOADS.items() if one.swept)
+
+    def rehearsals(self) -> Sequence[str]:
+        return tuple(name for name, one in WORKLOADS.items() if not one.swept)
 
     def fault_workloads(self) -> Sequence[str]:
         """The errno sweep runs under one delivery policy, that of `inbound`."""

@@ -79,3 +79,5 @@ class Workload:
     settings: dict[str, Any] = field(default_factory=dict)
     plan: FaultPlan | None = None
     faults: bool = True
+    swept: bool = True
+    """False: a rehearsal, judged alive; its log holds what other stories write as well."""

@@ -61,7 +61,7 @@ WORKLOADS: Final[dict[str, Workload]] = {
         swept=False,
     ),
     "overlap": Workload(restarts.overlap, settings={"inbound_greeting": ""}, faults=False, swept=False),
-    "successor": Workload(restarts.successor, settings={"inbound_greeting": ""}, faults=False, swept=False),
+    "successor": Workload(restarts.successor, settings={"inbound_greeting": ""}, faults=False),
     "stop-in-flight": Workload(restarts.stop_in_flight, settings={"inbound_greeting": ""}, faults=False, swept=False),
     "cap-on-a-bad-disk": Workload(
         bad_disks.cap_is_reached,
