@@ -179,7 +179,11 @@ def run(
         if reports[-1].interrupted:
             break
     report = _joined(reports)
-    repros = save_all(report, out)
+    repros: dict[int, str] = {}
+    try:
+        repros = save_all(report, out)
+    except OSError as error:  # the findings are told all the same
+        click.echo(f"error: cannot write repro files to --out {out}: {error.strerror}", err=True)
     if not quiet:
         summary(console, report, repros, verbose)
     else:

@@ -27,7 +27,9 @@ WORKLOADS: Final[dict[str, Workload]] = {
         faults=False,
     ),
     "full-disk": Workload(bad_disks.full_disk, plan=FaultPlan(faults=(), budget=1_700), faults=False),
-    "full-disk-dial": Workload(bad_disks.full_disk_dial, plan=FaultPlan(faults=(), budget=300), faults=False),
+    "full-disk-dial": Workload(
+        bad_disks.full_disk_dial, plan=FaultPlan(faults=(), budget=300), faults=False, swept=False
+    ),
     "full-disk-batch": Workload(bad_disks.full_disk_batch, plan=FaultPlan(faults=(), budget=700), faults=False),
     "short-write": Workload(
         bad_disks.brief_fault,
@@ -52,6 +54,7 @@ WORKLOADS: Final[dict[str, Workload]] = {
         settings={"inbound_greeting": ""},
         plan=FaultPlan((Fault(("fsync",), LOG, occurrence=4, errno="EIO"), Fault(("truncate",), LOG, errno="EIO"))),
         faults=False,
+        swept=False,
     ),
     "unreadable-log": Workload(
         bad_disks.unreadable_log,
@@ -70,7 +73,7 @@ WORKLOADS: Final[dict[str, Workload]] = {
         faults=False,
         swept=False,
     ),
-    "notify-while-away": Workload(restarts.notify_while_away, faults=False),
+    "notify-while-away": Workload(restarts.notify_while_away, faults=False, swept=False),
     "hostile": Workload(strangers.hostile, settings={"inbound_greeting": ""}),
     "stranger": Workload(strangers.stranger),
     "long-call": Workload(calls.long_call),
@@ -78,8 +81,10 @@ WORKLOADS: Final[dict[str, Workload]] = {
     "busy": Workload(calls.busy, callee=Callee("busy")),
     "lost-end": Workload(calls.lost_end, policy=AT_MOST_ONCE, faults=False),
     "batches": Workload(calls.batches, settings={"inbound_greeting": ""}),
-    "overtaken": Workload(calls.overtaken, settings={"inbound_greeting": ""}),
-    "nobody-answers": Workload(calls.nobody_answers, callee=Callee("no-answer", after_s=70.0)),
+    "overtaken": Workload(calls.overtaken, settings={"inbound_greeting": ""}, faults=False, swept=False),
+    "nobody-answers": Workload(
+        calls.nobody_answers, callee=Callee("no-answer", after_s=70.0), faults=False, swept=False
+    ),
     "inbound@at-most-once": Workload(calls.inbound, policy=AT_MOST_ONCE),
     "inbound@connect-retry": Workload(calls.inbound, policy=CONNECT_RETRY, faults=False),
     "inbound@long-horizon": Workload(calls.inbound, policy=LONG_HORIZON, faults=False),
