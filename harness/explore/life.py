@@ -13,6 +13,7 @@ import gc
 import inspect
 import itertools
 import sys
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from types import GeneratorType
 from typing import Any, Final, Generic, TypeVar, cast
@@ -85,14 +86,15 @@ def _bury() -> None:
 
 @contextlib.contextmanager
 def _finalisers_fail_in_silence() -> Iterator[None]:
-    """A file object whose finaliser meets an injected error: Python has nobody to tell, and telling the screen reads
-    source files, which the closed world takes for the subject's doing."""
-    real = sys.unraisablehook
-    sys.unraisablehook = _ignore
+    """A finaliser that meets an injected error, a second thread that was refused: Python has nobody to tell but the
+    screen, and telling it reads source files, which the closed world takes for the subject's doing. The refusal itself
+    is kept by the kernel."""
+    real, real_of_threads = sys.unraisablehook, threading.excepthook
+    sys.unraisablehook, threading.excepthook = _ignore, _ignore
     try:
         yield
     finally:
-        sys.unraisablehook = real
+        sys.unraisablehook, threading.excepthook = real, real_of_threads
 
 
 def _ignore(_: object) -> None:
