@@ -109,9 +109,11 @@ def resolve(table: "InodeTable", path: str, follow: bool, start: int) -> Place:
 
 def _beside_the_image(table: "InodeTable", name: str, rest: list[str]) -> int | None:
     """What `/name` is where the image has no such entry: the volatile `/tmp`, the real machine's, or nothing."""
-    if name == "tmp":
-        return table.volatile_folder()
     real = os.path.normpath("/".join(("", name, *(part for part in reversed(rest) if part))))
+    if name == "tmp":
+        if rest and real_files.is_readable(real):  # a checkout or an environment that lies in the machine's /tmp
+            raise OutsideImage(real)
+        return table.volatile_folder()
     if real_files.exists(real) or real_files.exists("/" + name):
         raise OutsideImage(real)
     return None
