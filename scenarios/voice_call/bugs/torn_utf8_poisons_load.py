@@ -5,10 +5,8 @@ A death in the middle of a character that takes several bytes leaves a file that
 
 from harness.scenario import SeededBug
 from scenarios.voice_call.bugs.base import with_parts
-from scenarios.voice_call.bugs.json_lines import unescaped_line
+from scenarios.voice_call.bugs.json_lines import UnescapingStore
 from scenarios.voice_call.manager.log_reading import LogReader
-from scenarios.voice_call.manager.records import CallRecord, delta
-from scenarios.voice_call.manager.store import Store
 
 
 class TextReader(LogReader):
@@ -18,14 +16,10 @@ class TextReader(LogReader):
         return [line.encode("utf-8") for line in data.decode("utf-8").split("\n")]
 
 
-class TextStore(Store):
-    """Writes what was said as it was said."""
+class TextStore(UnescapingStore):
+    """Writes what was said as it was said, and reads it back in the wrong way."""
 
     reader = TextReader
-
-    def line_of(self, before: CallRecord | None, after: CallRecord, kind: str) -> bytes:
-        body = delta(before, after)
-        return unescaped_line(seq=self._seq + 1, gen=self._gen, call=after.call_id, kind=kind, body=body)
 
 
 BUG = SeededBug(

@@ -5,10 +5,8 @@ The record was written whole and is on the disk whole; it is the reader who take
 
 from harness.scenario import SeededBug
 from scenarios.voice_call.bugs.base import with_parts
-from scenarios.voice_call.bugs.json_lines import unescaped_line
+from scenarios.voice_call.bugs.json_lines import UnescapingStore
 from scenarios.voice_call.manager.log_reading import LogReader
-from scenarios.voice_call.manager.records import CallRecord, delta
-from scenarios.voice_call.manager.store import Store
 
 
 class SplitlinesReader(LogReader):
@@ -20,14 +18,10 @@ class SplitlinesReader(LogReader):
         return [*lines, b""] if data.endswith(b"\n") or not data else lines
 
 
-class UnescapingStore(Store):
-    """Writes what was said as it was said."""
+class SplittingStore(UnescapingStore):
+    """Writes what was said as it was said, and reads it back in the wrong way."""
 
     reader = SplitlinesReader
-
-    def line_of(self, before: CallRecord | None, after: CallRecord, kind: str) -> bytes:
-        body = delta(before, after)
-        return unescaped_line(seq=self._seq + 1, gen=self._gen, call=after.call_id, kind=kind, body=body)
 
 
 BUG = SeededBug(
@@ -36,6 +30,6 @@ BUG = SeededBug(
     source="bytedance/deer-flow#5420; volcengine/OpenViking#3988; huggingface/tau#354; wbolster/jsonlines#53",
     trigger="somebody says something with U+2028 in it, then a restart",
     expected="lost",
-    build=with_parts(store=UnescapingStore),
+    build=with_parts(store=SplittingStore),
     workloads=("inbound",),
 )
