@@ -11,12 +11,14 @@ gone, answers that get lost. Not modelled: audio, media streams, costs, a provid
 """
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from scenarios.voice_call.asgi import send_request
 from scenarios.voice_call.deliveries import SIGNATURE, Deliveries, signature
+from scenarios.voice_call.manager.plain_frames import plain_answer, plain_heard, read_plain_frame
 from scenarios.voice_call.manager.provider_client import (
     CallStatus,
     DialResult,
@@ -24,6 +26,9 @@ from scenarios.voice_call.manager.provider_client import (
     ProviderRequest,
     ProviderUnavailable,
     StatusAnswer,
+    StreamFrame,
+    StreamGrant,
+    WebAnswer,
 )
 from scenarios.voice_call.policy import RETRY_NON_2XX, Policy
 from scenarios.voice_call.remote import (
@@ -178,6 +183,18 @@ class Provider(Deliveries):
             raise ValueError(f"webhook events is a {type(entries).__name__}: expected a list")
         known = [one for one in entries if isinstance(one, dict)]
         return [self._identified(one) for one in known if one.get("type") and _names_a_call(one)]
+
+    def is_signed(self, headers: Mapping[str, str]) -> bool:
+        return SIGNATURE in headers
+
+    def answer(self, request: ProviderRequest, grants: Sequence[StreamGrant]) -> WebAnswer:
+        return plain_answer(grants)
+
+    def read_frame(self, raw: str) -> StreamFrame:
+        return read_plain_frame(raw)
+
+    def heard(self, frame_id: str) -> str:
+        return plain_heard(frame_id)
 
     def _identified(self, event: dict[str, Any]) -> dict[str, Any]:
         if event.get("id"):

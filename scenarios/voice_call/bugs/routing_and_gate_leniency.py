@@ -5,7 +5,8 @@ Source: openclaw/openclaw#21194, #21197, #25958, #31930.
 
 from harness.scenario import SeededBug
 from scenarios.voice_call.bugs.base import with_parts
-from scenarios.voice_call.manager.webhook import Scope, Webhook
+from scenarios.voice_call.manager.web import Scope
+from scenarios.voice_call.manager.webhook import Webhook
 
 
 class PrefixMatch(Webhook):

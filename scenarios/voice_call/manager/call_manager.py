@@ -38,6 +38,7 @@ from scenarios.voice_call.manager.speaking import Speaking, TurnResult
 from scenarios.voice_call.manager.store import Store
 from scenarios.voice_call.manager.switchboard import NotReady, Switchboard
 from scenarios.voice_call.manager.timers import Timers
+from scenarios.voice_call.manager.web import WebFace, no_stream
 from scenarios.voice_call.manager.webhook import Webhook
 
 
@@ -90,9 +91,8 @@ class CallManager:
             config, self.journal.now, self.on_timer, self.obligations.is_dialing, self.book.get, log=log
         )
         rules = parts.rules(config, self.book, provider.name, log=log)
-        self.app = parts.webhook(
-            config, provider, rules, self.journal, self.is_ready, log=log, start=self.start, stop=self.stop
-        )
+        self.webhook = parts.webhook(config, provider, rules, self.journal, self.is_ready, log=log)
+        self.app = WebFace(self.webhook, no_stream, start=self.start, stop=self.stop)
         self.journal.follow = self.follow
         self._ready = False
         self._stopped = False
@@ -159,7 +159,7 @@ class CallManager:
         """Let admitted work end, for a while; then cancel it: what it owes is on the disk."""
         loop = asyncio.get_running_loop()
         until = loop.time() + self.config.drain_ms / 1000
-        while self.app.in_flight and loop.time() < until:
+        while self.webhook.in_flight and loop.time() < until:
             await asyncio.sleep(0.01)
         work = [*self.timers.running(), *self._calls_in_flight]
         if not work:

@@ -51,6 +51,7 @@ class CallEvent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     reason: str | None = None
     error: str | None = None
     retryable: bool = False
+    wants_stream: bool = False
 
     @property
     def ends(self) -> bool:

@@ -7,9 +7,19 @@ progress (catalogue 8.7).
 """
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from scenarios.voice_call.manager.provider_client import CallStatus, DialResult, ProviderRequest, StatusAnswer
+from scenarios.voice_call.manager.plain_frames import plain_answer, plain_heard, read_plain_frame
+from scenarios.voice_call.manager.provider_client import (
+    CallStatus,
+    DialResult,
+    ProviderRequest,
+    StatusAnswer,
+    StreamFrame,
+    StreamGrant,
+    WebAnswer,
+)
 
 
 class MockProvider:
@@ -37,6 +47,22 @@ class MockProvider:
 
     def _is_event(self, event: dict[str, Any]) -> bool:
         return bool(event.get("type")) and bool(event.get("callId") or event.get("providerCallId"))
+
+    def is_signed(self, headers: Mapping[str, str]) -> bool:
+        """Nothing is signed."""
+        return True
+
+    def answer(self, request: ProviderRequest, grants: Sequence[StreamGrant]) -> WebAnswer:
+        """OK, or the streams that may be opened, as JSON."""
+        return plain_answer(grants)
+
+    def read_frame(self, raw: str) -> StreamFrame:
+        """A frame as JSON. Raises ValueError."""
+        return read_plain_frame(raw)
+
+    def heard(self, frame_id: str) -> str:
+        """The acknowledgement of a transcript."""
+        return plain_heard(frame_id)
 
     async def dial(self, *, key: str, to: str, from_: str, ring_timeout_ms: int, message: str | None) -> DialResult:
         """A call named after its key: the same key is the same call, over restarts too."""

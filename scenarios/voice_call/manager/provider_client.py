@@ -5,7 +5,7 @@ It says nothing about how a provider speaks on the wire; `parse` hands over the 
 """
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -42,12 +42,46 @@ class StatusAnswer(msgspec.Struct, frozen=True):
 
 
 class ProviderRequest(msgspec.Struct, frozen=True):
-    """A webhook request as it arrived; header names are lower case."""
+    """A webhook request as it arrived; header names are lower case. `url` is the public one, which signatures cover."""
 
     method: str
     path: str
     headers: Mapping[str, str]
     body: bytes
+    query: str = ""
+    url: str = ""
+
+
+class StreamGrant(msgspec.Struct, frozen=True):
+    """Leave to open one media stream: for which call, where, and with which token."""
+
+    provider_call_id: str
+    event_id: str
+    url: str
+    token: str
+
+
+class WebAnswer(msgspec.Struct, frozen=True):
+    """The body of a 200: the same for every delivery of the same request."""
+
+    body: bytes = b"OK"
+    content_type: str = "text/plain; charset=utf-8"
+
+
+class StreamFrame(msgspec.Struct, frozen=True):
+    """One frame of a media stream, normalised.
+
+    `kind`: start (with `provider_call_id` and `token`), media (a sign of life), transcript (with `id`, `text`, `is_final`,
+    `turn_token`), stop, or other.
+    """
+
+    kind: str
+    provider_call_id: str | None = None
+    token: str | None = None
+    id: str | None = None
+    text: str = ""
+    is_final: bool = True
+    turn_token: str | None = None
 
 
 class ProviderClient(Protocol):
@@ -60,6 +94,18 @@ class ProviderClient(Protocol):
 
     def parse(self, request: ProviderRequest) -> list[dict[str, Any]]:
         """The events in the request, normalised; raises ValueError when the body cannot be read."""
+
+    def is_signed(self, headers: Mapping[str, str]) -> bool:
+        """Whether the headers that a signature needs are there at all: asked before the body is read."""
+
+    def answer(self, request: ProviderRequest, grants: Sequence[StreamGrant]) -> WebAnswer:
+        """The answer to a request whose events are all durable. Pure: a repeated delivery gets the same bytes."""
+
+    def read_frame(self, raw: str) -> StreamFrame:
+        """A text frame of a media stream; raises ValueError when it cannot be read."""
+
+    def heard(self, frame_id: str) -> str:
+        """The text frame that tells the provider: the transcript with this id is kept."""
 
     async def dial(self, *, key: str, to: str, from_: str, ring_timeout_ms: int, message: str | None) -> DialResult:
         """Start a call.

@@ -46,6 +46,32 @@ class Turn(msgspec.Struct, frozen=True, rename="camel"):
         return self.phase in ("asking", "listening")
 
 
+class Media(msgspec.Struct, frozen=True, rename="camel"):
+    """The media stream of a call: who may open it, and which one counts.
+
+    `tokens`: by the key of the event whose answer handed it out, so that a repeated delivery gets the same. `used`: each
+    opens one stream. `stream`: the one that is connected, by its token; a newer one takes its place.
+    """
+
+    tokens: dict[str, str] = {}
+    used: tuple[str, ...] = ()
+    stream: str | None = None
+    connected_at: int | None = None
+    disconnected_at: int | None = None
+
+
+class Reply(msgspec.Struct, frozen=True, rename="camel"):
+    """The answer of the assistant to what was heard last.
+
+    Phases: thinking, speaking; then one of done, failed, timed-out, interrupted.
+    """
+
+    key: str
+    heard: str
+    phase: str
+    text: str | None = None
+
+
 class CallRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Everything known about one call. Times are milliseconds since the epoch.
 
@@ -83,6 +109,8 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     owed_since: int | None = None
     dial: str | None = None
     aliases: tuple[str, ...] = ()
+    media: Media | None = None
+    reply: Reply | None = None
     extra: dict[str, Any] = msgspec.field(default_factory=dict)
     envelope: dict[str, Any] = msgspec.field(default_factory=dict)
 

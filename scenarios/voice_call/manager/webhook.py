@@ -1,4 +1,4 @@
-"""The web face: one ASGI application with one path (catalogue 8.8).
+"""The webhook: one path, one method (catalogue 8.8).
 
 An answer of 200 leaves only when every event of the request is durable; otherwise 503, so that the provider
 delivers again. Between deciding about an event and its durable record there is no await, so no second
@@ -7,21 +7,15 @@ never logged.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from collections.abc import Callable
 
 from scenarios.voice_call.manager.config import Config, EventLog
 from scenarios.voice_call.manager.events import Absorbed, CallEvent, EventRules, RetryLater
 from scenarios.voice_call.manager.journal import Journal
-from scenarios.voice_call.manager.provider_client import ProviderClient, ProviderRequest
+from scenarios.voice_call.manager.provider_client import ProviderClient, ProviderRequest, StreamGrant, WebAnswer
 from scenarios.voice_call.manager.store import StoreUnavailable
+from scenarios.voice_call.manager.web import Receive, Scope, Send
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-
-_TEXT = (b"content-type", b"text/plain; charset=utf-8")
 _RETRY_AFTER = (b"retry-after", b"1")
 _REASONS = {
     400: b"Bad Request",
@@ -45,7 +39,7 @@ class Refused(Exception):
 
 
 class Webhook:
-    """The ASGI application. `start` and `stop` are those of the manager, for servers that speak lifespan."""
+    """An ASGI application for HTTP requests."""
 
     def __init__(
         self,
@@ -56,8 +50,6 @@ class Webhook:
         ready: Callable[[], bool],
         *,
         log: EventLog,
-        start: Callable[[], Awaitable[None]],
-        stop: Callable[[], Awaitable[None]],
     ) -> None:
         self.config = config
         self.client = client
@@ -66,35 +58,30 @@ class Webhook:
         self.log = log
         self.in_flight = 0
         self._ready = ready
-        self._start = start
-        self._stop = stop
         self._path = config.webhook_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request, or the server's life."""
-        if scope["type"] == "lifespan":
-            await self.lifespan(receive, send)
-            return
-        if scope["type"] != "http":
-            await send({"type": "websocket.close", "code": 1008})
-            return
+        """Serve one request."""
         self.in_flight += 1
+        answer = None
         try:
             try:
-                status = await self.handle(scope, receive)
+                status, answer = await self.handle(scope, receive)
             except Refused as refused:
                 status = refused.status
             except Exception as error:
                 self.log.error("request-failed", why=f"{type(error).__name__}: {error}")
                 status = 500
-            await self.respond(send, status)
+            await self.respond(send, status, answer)
         finally:
             self.in_flight -= 1
 
-    async def respond(self, send: Send, status: int) -> None:
+    async def respond(self, send: Send, status: int, answer: WebAnswer | None) -> None:
         """The answer: the same for every delivery of the same thing."""
-        body = _REASONS[status]
-        headers = [_TEXT, (b"content-length", str(len(body)).encode("ascii"))]
+        answer = answer or WebAnswer(_REASONS[status])
+        body = answer.body
+        content_type = (b"content-type", answer.content_type.encode("ascii"))
+        headers = [content_type, (b"content-length", str(len(body)).encode("ascii"))]
         if status == 503:
             headers.append(_RETRY_AFTER)
         if status == 405:
@@ -102,29 +89,42 @@ class Webhook:
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    async def handle(self, scope: Scope, receive: Receive) -> int:
-        """The status of a request. Raises Refused."""
+    async def handle(self, scope: Scope, receive: Receive) -> tuple[int, WebAnswer | None]:
+        """The status of a request, and the provider's answer where it is 200. Raises Refused."""
         if not self.path_matches(scope):
-            return 404
+            raise Refused(404)
         if scope["method"] != "POST":
-            return 405
+            raise Refused(405)
         if not self._ready():
             self.log.info("refused-not-ready")
-            return 503
+            raise Refused(503)
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         body = await self.read_body(headers, receive)
         request = ProviderRequest(scope["method"], scope["path"], headers, body)
         if not self.client.verify(request):
             self.log.warning("signature-refused")
-            return 401
+            raise Refused(401)
         try:
             events = [self.rules.read_event(raw) for raw in self.client.parse(request)]
         except ValueError as error:
             self.log.warning("body-refused", why=type(error).__name__)
-            return 400
+            raise Refused(400) from None
         if not self._ready():
-            return 503
-        return await self.apply_all(events)
+            raise Refused(503)
+        status = await self.apply_all(events)
+        return status, self.client.answer(request, self.grants(events)) if status == 200 else None
+
+    def grants(self, events: list[CallEvent]) -> list[StreamGrant]:
+        """The streams that these events may open, from what is written: a repeated delivery gets the same."""
+        found = []
+        for event in events:
+            record = self.rules.find(event) if event.wants_stream else None
+            key = self.rules.dedupe_key(event)
+            if record is None or record.media is None or key not in record.media.tokens:
+                continue
+            provider_id = record.provider_call_id or record.call_id
+            found.append(StreamGrant(provider_id, event.id, self.config.stream_path, record.media.tokens[key]))
+        return found
 
     def path_matches(self, scope: Scope) -> bool:
         """Exactly the path, or the path with one slash at its end; as it came, before decoding."""
@@ -182,19 +182,3 @@ class Webhook:
         decision = self.rules.admit(event, self.journal.now())
         if not isinstance(decision, Absorbed):
             self.journal.commit(decision.before, decision.after, decision.kind)
-
-    async def lifespan(self, receive: Receive, send: Send) -> None:
-        """A server starts the manager before it binds its socket, and stops it after the last request."""
-        while True:
-            message = await receive()
-            if message["type"] == "lifespan.startup":
-                try:
-                    await self._start()
-                except Exception as error:
-                    await send({"type": "lifespan.startup.failed", "message": str(error)})
-                    return
-                await send({"type": "lifespan.startup.complete"})
-            elif message["type"] == "lifespan.shutdown":
-                await self._stop()
-                await send({"type": "lifespan.shutdown.complete"})
-                return

@@ -3,13 +3,14 @@
 import asyncio
 import itertools
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import pytest
 
 from scenarios.voice_call.manager.call_manager import CallManager, Parts
 from scenarios.voice_call.manager.config import Config
+from scenarios.voice_call.manager.plain_frames import plain_answer, plain_heard, read_plain_frame
 from scenarios.voice_call.manager.provider_client import (
     CallStatus,
     DialResult,
@@ -17,6 +18,9 @@ from scenarios.voice_call.manager.provider_client import (
     ProviderRequest,
     ProviderUnavailable,
     StatusAnswer,
+    StreamFrame,
+    StreamGrant,
+    WebAnswer,
 )
 
 T = TypeVar("T")
@@ -94,6 +98,18 @@ class Provider:
         if not isinstance(body, dict):
             raise ValueError("not an object")
         return list(body["events"]) if "events" in body else [body["event"]]
+
+    def is_signed(self, headers: Mapping[str, str]) -> bool:
+        return True
+
+    def answer(self, request: ProviderRequest, grants: Sequence[StreamGrant]) -> WebAnswer:
+        return plain_answer(grants)
+
+    def read_frame(self, raw: str) -> StreamFrame:
+        return read_plain_frame(raw)
+
+    def heard(self, frame_id: str) -> str:
+        return plain_heard(frame_id)
 
     async def dial(self, *, key: str, to: str, from_: str, ring_timeout_ms: int, message: str | None) -> DialResult:
         outcome = await self._request("dial", key, to)
