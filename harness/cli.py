@@ -113,7 +113,7 @@ def main() -> None:
 
 @main.command(
     epilog="\b\nExamples:\n  harness run voice_call\n  harness run tests/test_log.py --profile strict --json out.json\n"
-    "  harness run mypackage.scenarios:JobQueue --budget 60 --seed 7\n"
+    "  harness run mypackage.scenarios:JobQueue --budget 60 --seed 7\n  harness run voice_call --quick -x --jobs 1\n"
     "\b\nExit codes: 0 held, 1 violation, 2 usage, 3 inconclusive, 4 error, 130 interrupted."
 )
 @click.argument("scenarios", nargs=-1, metavar="[SCENARIO]...")
@@ -122,6 +122,12 @@ def main() -> None:
 @click.option("--examples", type=click.IntRange(min=0), help="Random histories per scenario and profile.")
 @click.option(
     "--bound", type=click.IntRange(min=1), help=f"Most distinct disks per kill-point. [default: {DEFAULT_BOUND}]"
+)
+@click.option("-x", "--first", "--exitfirst", "first", is_flag=True, help="Stop at the first violation.")
+@click.option(
+    "--quick",
+    is_flag=True,
+    help="A fixed sample, cheap parts first: finds much in seconds, and never says held (exit 3).",
 )
 def run(
     scenarios: tuple[str, ...],
@@ -137,14 +143,16 @@ def run(
     faults: bool,
     examples: int | None,
     bound: int | None,
+    first: bool,
+    quick: bool,
 ) -> None:
     """The gate: sweeps of all crash states, of all errors, and random histories.
 
     SCENARIO is a name from `harness list`, a Python file, or module:Class; without any, all that `harness list` shows.
     """
     from harness.gate.gate import Gate
-    from harness.gate.options import DEFAULT_EXAMPLES, DEFAULT_PROFILES, Options
-    from harness.gate.outcome import Report
+    from harness.gate.options import ANY_VERDICT, DEFAULT_EXAMPLES, DEFAULT_PROFILES, Options
+    from harness.gate.outcome import Outcome, Report
     from harness.report.json_report import document
     from harness.report.repro_files import save_all
     from harness.report.terminal import ProgressScreen, summary
@@ -173,10 +181,12 @@ def run(
             faults=faults and getattr(scenario, "faults", True),
             examples=DEFAULT_EXAMPLES if examples is None else examples,
             bound=bound if bound is not None else getattr(scenario, "bound", DEFAULT_BOUND),
+            stop_at=ANY_VERDICT if first else None,
+            quick=quick,
         )
         with ProgressScreen(console, quiet) as screen:
             reports.append(Gate([scenario], options).run(screen))
-        if reports[-1].interrupted:
+        if reports[-1].interrupted or (first and reports[-1].outcome == Outcome.VIOLATION):
             break
     report = _joined(reports)
     repros: dict[int, str] = {}

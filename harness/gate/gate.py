@@ -14,10 +14,11 @@ from harness.clock import machine_seconds
 from harness.explore.recording import AnyScenario
 from harness.explore.tally import Tally
 from harness.gate.interruption import asked, listening
-from harness.gate.options import Options
+from harness.gate.options import ANY_VERDICT, Options, ends
 from harness.gate.outcome import Report, ScenarioResult
 from harness.gate.pool import Done, here, in_workers
 from harness.gate.preflight import Preflight, SecondProcess, examine
+from harness.gate.sample import sample
 from harness.gate.task import Task, Workshop
 
 CRASH_PARTS: Final = 6
@@ -116,12 +117,15 @@ class Gate:
         workloads = list(scenario.workloads())
         recorded = [*workloads, *scenario.rehearsals()]
         with self._second_process(scenario, recorded) as second:
-            preflight = examine(scenario, recorded, options.seed, asked)
+            preflight = examine(scenario, recorded, options.seed, self._decided)
             runnable = [name for name in workloads if name in preflight.operations]
             for result in results:
                 self._take(result, preflight, runnable)
-            if runnable and not asked() and self._floor(scenario, runnable, results):
-                self._histories(scenario, results)
+            if runnable and not self._decided(preflight):
+                if options.quick:
+                    self._sample(scenario, runnable, results)
+                elif self._floor(scenario, runnable, results):
+                    self._histories(scenario, results)
             if second is not None and not asked() and not preflight.errors:
                 for result in results:
                     result.errors += second.differing(preflight.traces) if result is results[0] else []
@@ -154,12 +158,36 @@ class Gate:
         for workload in workloads:
             result.workloads[workload] = Tally(operations=preflight.operations[workload])
 
+    def _decided(self, preflight: Preflight) -> bool:
+        """Whether the clean runs have shown already what this run is to stop at."""
+        if self.options.stop_at == ANY_VERDICT and preflight.errors:
+            return True
+        return asked() or ends(self.options.stop_at, (finding.verdict for finding in preflight.clean.findings))
+
     def _floor(self, scenario: AnyScenario, workloads: list[str], results: list[ScenarioResult]) -> bool:
         """All sweeps. False when the run is over: nothing is left of the budget, or what was looked for is found."""
-        by_profile = {result.profile: result for result in results}
         small = sum(results[0].workloads[name].operations for name in workloads) <= SMALL
         parts = (SMALL_PARTS, SMALL_PARTS) if small else (CRASH_PARTS, FAULT_PARTS)
         tasks = self.tasks(scenario, workloads, *parts)
+        return self._pieces(scenario, tasks, self._alone_first(tasks) if small else self._do(tasks), results)
+
+    def _sample(self, scenario: AnyScenario, workloads: list[str], results: list[ScenarioResult]) -> None:
+        """A sample of the floor and of the histories: whatever comes of it, it is not the whole."""
+        tasks = list(sample(scenario, workloads, self.options))
+        self._pieces(scenario, tasks, self._do(tasks), results)
+        for result in results:
+            result.reasons.append(
+                "a quick run is a sample: it can find a violation, and cannot show that there is none"
+            )
+            result.total.exhaustive = False
+            for tally in result.workloads.values():
+                tally.exhaustive = False
+
+    def _pieces(
+        self, scenario: AnyScenario, tasks: list[Task], doing: Iterator[Done], results: list[ScenarioResult]
+    ) -> bool:
+        """Take what comes of the tasks. False when the run is over, as for `_floor`."""
+        by_profile = {result.profile: result for result in results}
         progress = self.progress
         progress.scenario = scenario.name
         progress.tasks += len(tasks)
@@ -167,7 +195,7 @@ class Gate:
         for task in tasks:
             for name in task.profile.split("+"):
                 left[name] += 1
-        for task, done in self._alone_first(tasks) if small else self._do(tasks):
+        for task, done in doing:
             progress.tasks_done += 1
             for name in task.profile.split("+"):
                 left[name] -= 1
@@ -232,6 +260,8 @@ class Gate:
                     by_profile[task.profile].total.add(done)
                 self.progress.violations = sum(len(result.total.findings) for result in results)
                 self._listener(self.progress)
+                if self._satisfied(results):
+                    return
             round_ += 1
             if (
                 self._deadline is None
@@ -241,8 +271,9 @@ class Gate:
                 return
 
     def _satisfied(self, results: list[ScenarioResult]) -> bool:
-        verdict = self.options.stop_at
-        return verdict is not None and any(f.verdict == verdict for r in results for f in r.total.findings)
+        if self.options.stop_at == ANY_VERDICT and any(result.errors for result in results):
+            return True
+        return ends(self.options.stop_at, (f.verdict for result in results for f in result.total.findings))
 
     def tasks(self, scenario: AnyScenario, workloads: Sequence[str], crash_parts: int, fault_parts: int) -> list[Task]:
         """The pieces of the floor: so many for each workload's crash states, and for its faults."""

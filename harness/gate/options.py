@@ -1,6 +1,7 @@
 """What a run of the gate is asked to do."""
 
 import os
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -11,12 +12,14 @@ DEFAULT_PROFILES: Final = ("process", "strict")
 DEFAULT_EXAMPLES: Final = 200
 """Random histories per scenario and profile where no budget says otherwise."""
 
+ANY_VERDICT: Final = "any"
+
 
 class Options(msgspec.Struct, frozen=True):
     """`budget_s` is None for "the floor and the default histories"; `examples` 0 switches random histories off.
 
     `bound` is the most distinct disks per kill-point before a sweep is `bounded`. `stop_at` ends the run at the first
-    finding of that verdict.
+    finding of that verdict (ANY_VERDICT: of whichever). `quick`: a sample instead of the floor (harness.gate.sample).
     """
 
     profiles: tuple[str, ...] = DEFAULT_PROFILES
@@ -28,6 +31,7 @@ class Options(msgspec.Struct, frozen=True):
     bound: int = 65_536
     stop_at: str | None = None
     check_determinism: bool = True
+    quick: bool = False
 
     @property
     def workers(self) -> int:
@@ -37,3 +41,8 @@ class Options(msgspec.Struct, frozen=True):
         if hasattr(os, "sched_getaffinity"):
             return len(os.sched_getaffinity(0))
         return os.cpu_count() or 1
+
+
+def ends(stop_at: str | None, verdicts: Iterable[str]) -> bool:
+    """Whether a run that stops at `stop_at` is over, these verdicts having been found."""
+    return stop_at is not None and any(stop_at in (ANY_VERDICT, verdict) for verdict in verdicts)

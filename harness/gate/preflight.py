@@ -34,13 +34,13 @@ class Preflight(msgspec.Struct):
 
 
 def examine(
-    scenario: AnyScenario, workloads: Sequence[str], seed: int, over: Callable[[], bool] = lambda: False
+    scenario: AnyScenario, workloads: Sequence[str], seed: int, over: Callable[[Preflight], bool] = lambda _: False
 ) -> Preflight:
-    """Record each workload twice and judge its clean end, until `over()`."""
+    """Record each workload twice and judge its clean end, until `over` what is found so far."""
     found = Preflight()
     with session():
         for workload in workloads:
-            if over():
+            if over(found):
                 break
             try:
                 first = record(scenario, workload, seed)

@@ -19,6 +19,7 @@ from harness.explore.recording import AnyScenario, Recording, record
 from harness.explore.tally import Finding, Tally
 from harness.frontends.simulated import Redirection
 from harness.gate.interruption import asked
+from harness.gate.options import ends
 from harness.repro import source_digests
 from harness.subjects import find_one
 
@@ -29,7 +30,8 @@ CHUNKS: Final = 12
 class Task(msgspec.Struct, frozen=True):
     """`kind` is "crash", "faults" or "histories"; `part` of `parts` names the chunk.
 
-    For histories `examples` is how many, and `seconds` ends them early.
+    For histories `examples` is how many, and `seconds` ends them early. A piece of a sample takes only each
+    `stride`-th kill-point from number `offset` on, and kills recoveries where `recovery` says so; its tally is not exhaustive.
     """
 
     kind: str
@@ -42,7 +44,10 @@ class Task(msgspec.Struct, frozen=True):
     bound: int = 65_536
     examples: int = 0
     seconds: float | None = None
-    stop_at: str | None = None  # a verdict: end at the first finding of it
+    stop_at: str | None = None  # a verdict, or ANY_VERDICT: end at the first finding of it
+    stride: int = 1
+    offset: int = 0
+    recovery: bool = True
 
 
 class SubjectUnfit(Exception):
@@ -85,7 +90,7 @@ class Workshop:
         contract = self.contract(task.scenario)
 
         def stop(tally: Tally) -> bool:
-            if task.stop_at is not None and any(f.verdict == task.stop_at for f in tally.findings):
+            if ends(task.stop_at, (finding.verdict for finding in tally.findings)):
                 return True
             if watch(tally):
                 tally.complete = tally.exhaustive = False
@@ -93,9 +98,14 @@ class Workshop:
             return False
 
         if task.kind == "crash":
-            sweep = CrashSweep(recording, task.profile, contract, bound=task.bound)
+            sweep = CrashSweep(recording, task.profile, contract, bound=task.bound, recovery=task.recovery)
             chunks = sweep.chunks(task.parts)
-            tally = sweep.run(chunks[task.part], stop) if task.part < len(chunks) else sweep.tally
+            tally = (
+                sweep.run(chunks[task.part][task.offset :: task.stride], stop)
+                if task.part < len(chunks)
+                else sweep.tally
+            )
+            tally.exhaustive &= task.stride == 1 and task.recovery
         else:
             faults = FaultSweep(recording, task.profile.split("+"), contract)
             tally = faults.run(planned(recording)[task.part :: task.parts], stop)

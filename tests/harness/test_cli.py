@@ -90,6 +90,20 @@ def test_exit_codes_and_json(here, source, code, outcome, says):
         assert not document["scenarios"][0]["crash_states"]["exhaustive"]
 
 
+def test_a_quick_run_is_never_green(here):
+    result, document = run(here, subject_files.HOLDS, "--quick", "-x")
+    assert (result.returncode, document["outcome"]) == (3, "inconclusive"), result.stdout + result.stderr
+    assert not document["scenarios"][0]["crash_states"]["exhaustive"]
+
+
+@pytest.mark.parametrize("option", ["-x", "--first", "--exitfirst"])
+def test_the_first_violation_ends_a_run(here, option):
+    result, document = run(here, subject_files.LOSES, "--quick", option)
+    assert (result.returncode, document["outcome"]) == (1, "violation"), result.stdout + result.stderr
+    (violation,) = (found for scenario in document["scenarios"] for found in scenario["violations"])
+    assert violation["verdict"] == "check-failed"
+
+
 def test_a_violation_names_line_profiles_and_repro(here):
     _, document = run(here, subject_files.LOSES)
     (violation,) = document["scenarios"][0]["violations"]
