@@ -47,7 +47,11 @@ def rejected_callers_stay_out(case: CallCase, observed: CallsObserved) -> list[V
 
 
 def acknowledged_ends_hold(case: CallCase, observed: CallsObserved) -> list[Violation]:
-    return verdict.stale_active(observed, outside(case.world), acknowledged_ends(case.at_death, case.world))
+    """Where the medium took the end of a call, the manager may not know it; it has to say so."""
+    found = verdict.stale_active(observed, outside(case.world), acknowledged_ends(case.at_death, case.world))
+    if case.world.outer.damaged:
+        return [told for told in found if told.subject not in observed.quarantined]
+    return found
 
 
 def ends_are_known(case: CallCase, observed: CallsObserved) -> list[Violation]:
@@ -102,7 +106,12 @@ def ended_stays_ended(case: CallCase, observed: CallsObserved) -> list[Violation
 
 
 def somebody_owns_every_line(case: CallCase, observed: CallsObserved) -> list[Violation]:
-    """After settling nobody is left on a line: the manager has had the time to end every call it is charged for."""
+    """After settling nobody is left on a line: the manager has had the time to end every call it is charged for.
+
+    One that is set to another provider can do nothing for the calls of this one but keep them.
+    """
+    if case.world.outer.elsewhere:
+        return []
     unheard = callers_nobody_heard_of(case, observed)
     found = [told for told in verdict.orphan_remote(observed, outside(case.world)) if told.subject not in unheard]
     if found:
@@ -122,8 +131,8 @@ def callers_nobody_heard_of(case: CallCase, observed: CallsObserved) -> set[str]
 
 
 def restart_changes_nothing(case: CallCase, observed: CallsObserved) -> list[Violation]:
-    """A kill that lost nothing: what the living manager showed is there again."""
-    if case.previous is None or case.previous.poisoned or case.world.outer.deliveries:
+    """A kill that lost nothing: what the living manager showed is there again, if it was sure of it itself."""
+    if case.previous is None or case.previous.poisoned or case.world.outer.deliveries or case.previous.quarantined:
         return []
     return verdict.diverged(_untimed(case.previous), _untimed(observed))
 

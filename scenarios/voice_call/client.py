@@ -13,7 +13,7 @@ from scenarios.voice_call.manager.provider_client import ProviderRefused, Provid
 from scenarios.voice_call.manager.store import StoreUnavailable
 from scenarios.voice_call.manager.switchboard import CallEnded, CallNotConnected, CallNotFound, NotReady, TurnInProgress
 from scenarios.voice_call.provider import Provider
-from scenarios.voice_call.remote import Request
+from scenarios.voice_call.remote import Look, Request
 
 _TOLD_NOT = (NotReady, CallNotFound, CallNotConnected, CallEnded, TurnInProgress)
 _TOLD_MAYBE = (ProviderRefused, ProviderUnavailable, StoreUnavailable, TimeoutError)
@@ -78,6 +78,24 @@ class Client:
             self._refused(request, str(error), final=False)
             return
         self._done(request, call_id)
+
+    def look(self, call_id: str | None) -> None:
+        """Read one call, and remember what was shown. Reading is free, and changes nothing."""
+        outer = self.provider.outer
+        if call_id is None:
+            return
+        shown = self.manager.status(call_id)
+        asked = any(one.call == call_id and one.outcome == "pending" for one in outer.requests.values())
+        self.provider.saw(
+            Look(
+                call=call_id,
+                at=self.provider.run.now(),
+                state=None if shown is None else shown["state"],
+                live=shown is not None and bool(shown["live"]),
+                doubted=call_id in self.manager.view()["quarantined"],
+                idle=not asked and (shown is None or shown["greeting"] != "started"),
+            )
+        )
 
     def _ask(self, request: Request) -> Request:
         run = self.provider.run

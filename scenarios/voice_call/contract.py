@@ -17,6 +17,8 @@ from scenarios.voice_call import call_promises as calls
 from scenarios.voice_call import effect_promises as effects
 from scenarios.voice_call import ending_promises as endings
 from scenarios.voice_call import event_promises as events
+from scenarios.voice_call import reader_promises as readers
+from scenarios.voice_call import turn_promises as turns
 from scenarios.voice_call.event_promises import CallCase
 from scenarios.voice_call.observe import CallsObserved
 
@@ -84,6 +86,12 @@ CONTRACT: Final[tuple[Guarantee, ...]] = (
     _promise("notifications-hang-up", "timer-lost", effects.notifications_hang_up, AT_REST),
     _promise("nothing-is-left-over", "side-effect-lost", effects.nothing_is_left_over, AT_REST),
     _promise("rejected-are-sent-away", "side-effect-lost", endings.rejected_callers_are_sent_away, AT_REST),
+    _promise("what-was-shown-stays-true", "resurrected", readers.what_was_shown_stays_true, ALWAYS),
+    _promise("silence-is-not-speech", "stale-active", readers.silence_is_not_speech, ALWAYS),
+    _promise("ample-disks-suffice", "unavailable", readers.ample_disks_suffice, CLEAN),
+    _promise("questions-are-heard", "side-effect-lost", turns.questions_are_heard, ALWAYS),
+    _promise("questions-are-remembered", "lost", turns.questions_are_remembered, ALWAYS),
+    _promise("answers-reach-who-asked", "lost", turns.answers_reach_who_asked, ALWAYS),
     _promise("effects-happen-once", "side-effect-repeated", effects.effects_happen_once, ALWAYS),
     _promise("effects-happen", "side-effect-lost", effects.effects_happen, AT_REST),
     _promise("greetings-are-written-down", "lost", effects.greetings_are_written_down, ALWAYS),

@@ -4,11 +4,12 @@ A delivery is one HTTP request with one or more events. An attempt is marked `at
 request is handed over, and `acknowledged` or `refused` per event at the moment the answer is complete. An attempt
 that a death cut off counts as a connection that broke. Everything due is data in `Outer`, with absolute times.
 
-Not modelled: two requests in flight at once on one delivery, and connections that hang for ever.
+Not modelled: connections that hang for ever, where the provider has no limit to its patience.
 """
 
 import asyncio
 import hashlib
+from collections.abc import Coroutine
 from typing import Any, Final
 
 import msgspec
@@ -37,6 +38,7 @@ class Deliveries(World):
         self.version = 1
         self._run: Run | None = None
         self._application: Application | None = None
+        self._requests: set[asyncio.Task[Answer | None]] = set()
 
     @property
     def run(self) -> Run:
@@ -119,8 +121,12 @@ class Deliveries(World):
 
         def answered(answer: Answer) -> None:
             nonlocal seen
+            if seen:
+                return  # the provider has not waited for it
             seen = True
-            if outer.lose_answers > 0:
+            if outer.patience_s is not None and run.now() - (delivery.sent_at or run.now()) > outer.patience_s:
+                self._failed(delivery, "answer-too-late", answered=False)
+            elif outer.lose_answers > 0:
                 outer.lose_answers -= 1
                 self._failed(delivery, "answer-lost", answered=False)
             elif answer.accepted:
@@ -131,16 +137,26 @@ class Deliveries(World):
         if self._application is None:
             self._failed(delivery, "nobody-listens", answered=False)
             return None
-        answer = await send_request(
+        request = send_request(
             self._application,
             WEBHOOK_PATH,
             body,
             {"content-type": "application/json", "content-length": str(len(body)), SIGNATURE: signature(body)},
             on_answer=answered,
         )
+        answer = await (request if outer.patience_s is None else self._in_time(request, outer.patience_s))
         if not seen:
+            seen = True
             self._failed(delivery, "no-answer", answered=False)
         return answer
+
+    async def _in_time(self, request: Coroutine[Any, Any, Answer | None], patience_s: float) -> Answer | None:
+        """The answer, if it comes within the provider's patience; the subject may go on with the request afterwards."""
+        task = asyncio.get_running_loop().create_task(request)
+        self._requests.add(task)
+        task.add_done_callback(self._requests.discard)
+        done, _ = await asyncio.wait([task], timeout=patience_s)
+        return task.result() if done else None
 
     def _accepted(self, delivery: Delivery) -> None:
         for name in delivery.events:
@@ -149,6 +165,7 @@ class Deliveries(World):
             event.pending -= 1
             if not event.acknowledged:
                 event.acknowledged = True
+                event.acknowledged_at = self.run.now()
                 event.owed = self._owes(event)
             self._changed()
         self._drop(delivery)
@@ -254,6 +271,11 @@ class Deliveries(World):
             for name in delivery.events:
                 self.outer.happenings[name].pending -= 1
             self._drop(delivery)
+
+    def lose_patience(self, seconds: float) -> None:
+        """From now on a request that is not answered within this time has failed, and is tried again."""
+        self.outer.patience_s = seconds
+        self._changed()
 
     def lose_answers(self, count: int) -> None:
         """The next `count` answers do not reach the provider, although the subject gave them."""

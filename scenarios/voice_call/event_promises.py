@@ -24,9 +24,9 @@ _BEFORE_THE_ANSWER: Final = frozenset({"initiated", "ringing"})
 
 
 def owed_effects(world: Provider) -> Iterator[str]:
-    """The names of all events and requests whose effect must be found."""
+    """The names of all events and requests whose effect must be found; what the medium took nobody can bring back."""
     for event in world.outer.happenings.values():
-        if event.owed:
+        if event.owed and event.call not in world.outer.damaged:
             yield event.id
     for request in world.outer.requests.values():
         if request.outcome == "done":
@@ -104,10 +104,13 @@ def redelivery_is_taken(case: CallCase, observed: CallsObserved) -> list[Violati
 
 
 def nothing_is_doubted(case: CallCase, observed: CallsObserved) -> list[Violation]:
-    """No disk here changes what it was given: a log that its own writer does not understand was written wrongly."""
+    """Where no medium has changed what it was given, a log that its own writer does not understand was written wrongly."""
+    damaged = set(case.world.outer.damaged)
+    excused = {name for name, record in observed.records.items() if record["providerCallId"] in damaged}
     return [
         violation("check-failed", f"the manager does not trust its own log about call {call}", call)
         for call in observed.quarantined
+        if call not in excused
     ]
 
 

@@ -36,6 +36,7 @@ from scenarios.voice_call.remote import (
     CommandFault,
     Effect,
     Happening,
+    Look,
     Outer,
     Plan,
     Played,
@@ -140,6 +141,31 @@ class Provider(Deliveries):
     def remember(self, request: Request) -> None:
         """What the client of the manager's interface knows about one of its requests."""
         self.outer.requests[request.name] = request
+        self._changed()
+
+    def saw(self, look: Look) -> None:
+        """What a reader of the manager's interface was shown."""
+        self.outer.looks.append(look)
+        self._changed()
+
+    def damaged(self, call: str) -> None:
+        """The medium is about to change a record of this call; the promises take it into account."""
+        self.outer.damaged.append(call)
+        self._changed()
+
+    def on_an_ample_disk(self) -> None:
+        """From now on the judge knows that the disk is small, and large enough for what happens."""
+        self.outer.ample = True
+        self._changed()
+
+    def set_clock(self, off_s: float) -> None:
+        """Somebody sets the wall clock of the manager's machine; it is off by this much from now on."""
+        self.outer.clock_off_s = off_s
+        self._changed()
+
+    def configure(self, *, elsewhere: bool) -> None:
+        """The operator sets the manager to another provider, or back to this one; it counts from the next start."""
+        self.outer.elsewhere = elsewhere
         self._changed()
 
     def fresh_id(self) -> str:

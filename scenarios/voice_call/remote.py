@@ -50,7 +50,7 @@ class Happening(msgspec.Struct):
     """One event with a stable id, and what the provider knows about its way to the subject.
 
     `owed`: it was acknowledged while its call was alive and not yet given up, so its effect must be found.
-    `pending` counts the deliveries that still carry it.
+    `pending` counts the deliveries that still carry it. `acknowledged_at`: when it was acknowledged first.
     """
 
     id: str
@@ -62,6 +62,7 @@ class Happening(msgspec.Struct):
     pending: int = 0
     acknowledged: bool = False
     owed: bool = False
+    acknowledged_at: float | None = None
 
 
 class Delivery(msgspec.Struct):
@@ -122,6 +123,21 @@ class Request(msgspec.Struct):
     at: float = 0.0
 
 
+class Look(msgspec.Struct):
+    """What a reader was shown of one call at one moment, by its internal id.
+
+    `state` is None where the manager knew no such call. `doubted`: it said that it does not trust what it knows of it.
+    `idle`: nobody had asked for anything to be said, and no first message was on its way.
+    """
+
+    call: str
+    at: float
+    state: str | None
+    live: bool
+    doubted: bool
+    idle: bool
+
+
 class Effect(msgspec.Struct):
     """A side effect that really happened at the provider: `kind` is dial, hangup or play."""
 
@@ -133,7 +149,13 @@ class Effect(msgspec.Struct):
 
 
 class Outer(msgspec.Struct):
-    """Everything outside the process that survives its death. `workload` names what is going on in this world."""
+    """Everything outside the process that survives its death. `workload` names what is going on in this world.
+
+    `patience_s`: a request that is not answered within this time has failed (None: the provider waits). `damaged`: remote
+    calls one of whose records the medium has changed. `ample`: the disk is small and large enough for what happens.
+    `clock_off_s`: how far the wall clock of the machine is off. `elsewhere`: the manager is set to another provider,
+    which knows none of these calls.
+    """
 
     policy: Policy = RETRY_NON_2XX
     callee: Callee = msgspec.field(default_factory=Callee)
@@ -151,6 +173,12 @@ class Outer(msgspec.Struct):
     lose_answers: int = 0
     failed_commands: int = 0
     most_dialled_at_once: int = 0
+    looks: list[Look] = []
+    damaged: list[str] = []
+    patience_s: float | None = None
+    ample: bool = False
+    clock_off_s: float = 0.0
+    elsewhere: bool = False
 
 
 _encoder: Final = msgspec.msgpack.Encoder()

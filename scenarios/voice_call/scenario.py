@@ -16,6 +16,7 @@ from scenarios.voice_call.machine import actions
 from scenarios.voice_call.manager.call_manager import CallManager, Parts
 from scenarios.voice_call.manager.config import Config
 from scenarios.voice_call.observe import CallsObserved, observe
+from scenarios.voice_call.other_provider import configured
 from scenarios.voice_call.provider import Provider
 from scenarios.voice_call.settling import settle
 from scenarios.voice_call.stage import FRIEND, OTHER_FRIEND, Stage
@@ -145,9 +146,9 @@ class VoiceCall(Scenario[Provider, CallManager, CallsObserved]):
         """A manager that was not started yet."""
         return CallManager(
             self.config(world),
-            world,
+            configured(world),
             log=ProbeLog(run),
-            now=run.now,
+            now=lambda: run.now() + world.outer.clock_off_s,
             new_id=world.fresh_id,
             parts=self.manager_parts(),
         )

@@ -12,6 +12,9 @@ from scenarios.voice_call.provider import Provider
 REDELIVERY_HORIZON_S: Final = 4 * 3600.0
 """Longer than the whole schedule of every policy."""
 
+IN_FLIGHT_S: Final = 2.0
+"""What is due now is under way: a request to a provider that takes its time."""
+
 _ROUNDS: Final = 8
 """More than a correct manager needs: a deadline, the hang-up it owes, and the retries of both."""
 
@@ -26,7 +29,8 @@ async def settle(provider: Provider, manager: CallManager) -> None:
         due_ms = max((int(timer["due"]) for timer in manager.view()["timers"]), default=None)
         if due_ms is None:
             return
-        await asyncio.sleep(max(0.001, due_ms / 1000 - provider.run.now()))
+        left = due_ms / 1000 - provider.run.now() - provider.outer.clock_off_s
+        await asyncio.sleep(left if left > 0 else IN_FLIGHT_S)
 
 
 def people_go_on(provider: Provider) -> None:

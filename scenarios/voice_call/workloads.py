@@ -10,7 +10,7 @@ from harness.faults import Fault, FaultPlan
 from scenarios.voice_call.policy import AT_MOST_ONCE, CONNECT_RETRY, LONG_HORIZON
 from scenarios.voice_call.remote import Callee
 from scenarios.voice_call.stage import LOG, Workload
-from scenarios.voice_call.stories import bad_disks, calls, restarts, strangers
+from scenarios.voice_call.stories import bad_disks, calls, damage, misfortunes, restarts, slowness, strangers
 
 WORKLOADS: Final[dict[str, Workload]] = {
     "inbound": Workload(calls.inbound),
@@ -85,6 +85,39 @@ WORKLOADS: Final[dict[str, Workload]] = {
     "nobody-answers": Workload(
         calls.nobody_answers, callee=Callee("no-answer", after_s=70.0), faults=False, swept=False
     ),
+    "damaged-line": Workload(damage.damaged_line, settings={"inbound_greeting": ""}, faults=False, swept=False),
+    "small-disk": Workload(
+        damage.small_disk,
+        settings={"inbound_greeting": "", "compact_after_lines": 8},
+        plan=FaultPlan(budget=24_000),
+        faults=False,
+        swept=False,
+    ),
+    "end-on-a-full-disk": Workload(damage.end_on_a_full_disk, plan=FaultPlan(budget=20_000), faults=False, swept=False),
+    "quiet-call": Workload(
+        damage.quiet_call, settings={"inbound_greeting": "", "compact_after_lines": 6}, faults=False, swept=False
+    ),
+    "slow-greeting": Workload(slowness.slow_greeting, faults=False, swept=False),
+    "slow-answer": Workload(
+        slowness.slow_answer,
+        settings={"inbound_greeting": ""},
+        plan=FaultPlan(budget=20_000),
+        faults=False,
+        swept=False,
+    ),
+    "clock-set-back": Workload(slowness.clock_set_back, settings={"inbound_greeting": ""}, faults=False, swept=False),
+    "patient-question": Workload(
+        slowness.patient_question, settings={"transcript_wait_ms": slowness.FAR_AHEAD_MS}, faults=False, swept=False
+    ),
+    "unplayed-prompts": Workload(misfortunes.unplayed_prompts, faults=False, swept=False),
+    "unanswered-questions": Workload(
+        misfortunes.unanswered_questions, settings={"inbound_greeting": ""}, faults=False, swept=False
+    ),
+    "wrong-provider": Workload(
+        misfortunes.wrong_provider, settings={"inbound_greeting": ""}, faults=False, swept=False
+    ),
+    "two-strangers": Workload(misfortunes.two_strangers, faults=False, swept=False),
+    "two-lines": Workload(misfortunes.two_lines, settings={"inbound_greeting": ""}, faults=False, swept=False),
     "inbound@at-most-once": Workload(calls.inbound, policy=AT_MOST_ONCE),
     "inbound@connect-retry": Workload(calls.inbound, policy=CONNECT_RETRY, faults=False),
     "inbound@long-horizon": Workload(calls.inbound, policy=LONG_HORIZON, faults=False),

@@ -1,0 +1,63 @@
+"""What is owed for questions: who is asked has heard the question, and an answer in time is the answer.
+
+A question is on record as the turn of its call, the newest one only; the provider carries its token into what is said
+while it listens. Not judged here: whose answer it is (`event_promises.where_they_belong`), and questions that stay open
+(`call_promises.no_question_stays_open`).
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from harness.verdict.vocabulary import Violation, violation
+from scenarios.voice_call.event_promises import CallCase
+from scenarios.voice_call.observe import CallsObserved
+from scenarios.voice_call.remote import Happening
+from scenarios.voice_call.terms import TRANSCRIPT_WAIT_S
+
+_WAITED: Final = frozenset({"listening", "answered", "timed-out"})
+
+
+def questions_are_heard(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    """Nobody waits for the answer to a question that was never played."""
+    outer = case.world.outer
+    played = {(one.call, one.payload) for one in outer.effects if one.kind == "play"}
+    found: list[Violation] = []
+    for name, record in observed.records.items():
+        turn = record["turn"]
+        if turn is None or turn["phase"] not in _WAITED:
+            continue
+        if not any((remote, turn["prompt"]) in played for remote in (record["providerCallId"], *record["aliases"])):
+            text = f"call {name} waited for the answer to {turn['prompt']!r}, which nobody heard"
+            found.append(violation("side-effect-lost", text, name))
+    return found
+
+
+def questions_are_remembered(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    """An acknowledged answer was given to somebody's question: the call knows which."""
+    return [
+        violation("lost", f"{event.id} answers a question that call {name} does not know of", event.id)
+        for name, record, event in _answers(case, observed)
+        if record["turn"] is None
+    ]
+
+
+def answers_reach_who_asked(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    """What was said and acknowledged while the question was open is its answer; it has not timed out."""
+    found: list[Violation] = []
+    for name, record, event in _answers(case, observed):
+        turn = record["turn"]
+        if turn is None or turn["token"] != event.body["turnToken"] or turn["phase"] != "timed-out":
+            continue
+        began = turn["askedAt"] / 1000
+        if event.acknowledged_at is not None and event.acknowledged_at < began + TRANSCRIPT_WAIT_S:
+            found.append(violation("lost", f"{event.id} came in time, and call {name} has timed out", event.id))
+    return found
+
+
+def _answers(case: CallCase, observed: CallsObserved) -> Iterator[tuple[str, Mapping[str, Any], Happening]]:
+    """Acknowledged, owed speech that was asked for, with the record it belongs to."""
+    record_of = {record["providerCallId"]: name for name, record in observed.records.items()}
+    for event in case.world.outer.happenings.values():
+        if event.kind == "call.speech" and event.owed and "turnToken" in event.body and event.call in record_of:
+            name = record_of[event.call]
+            yield name, observed.records[name], event
