@@ -15,6 +15,7 @@ Methods may be plain functions or coroutines; coroutines run on a virtual-time l
 
 import enum
 import inspect
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, ClassVar, Generic, Protocol, TypeAlias, TypeVar
 
@@ -147,7 +148,8 @@ class SeededBug(msgspec.Struct, frozen=True):
 
     `build` makes the scenario with the buggy subject; contract, world and workloads stay those of the correct one.
     `expected` is the verdict that must show. `workloads` are tried first (all of them follow). A bug with `facets` is
-    caught when each of them has shown as a finding of its own.
+    caught when each of them has shown as a finding of its own. `number` is its place in the catalogue, by which lists
+    are sorted (0: it has none); several bugs may show different faces of one number.
     """
 
     id: str
@@ -158,6 +160,12 @@ class SeededBug(msgspec.Struct, frozen=True):
     build: "Callable[[], Scenario[Any, Any, Any]]"
     workloads: tuple[str, ...] = ()
     facets: tuple[Facet, ...] = ()
+    number: int = 0
+
+    @property
+    def place(self) -> tuple[int, str]:
+        """Where it stands in a list: by its number, those without one at the end."""
+        return (self.number or sys.maxsize, self.id)
 
 
 class Scenario(Generic[WorldT, SubjectT, StateT]):

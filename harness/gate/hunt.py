@@ -5,6 +5,7 @@ ends at the first finding of the expected verdict (or when every facet of the bu
 """
 
 import fnmatch
+import sys
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -36,6 +37,12 @@ class Caught(msgspec.Struct, frozen=True):
     wall_s: float
     error: str = ""
     facets: tuple[tuple[str, Finding | None], ...] = ()
+    number: int = 0
+
+    @property
+    def place(self) -> tuple[int, str]:
+        """Where it stands in a list, as `SeededBug.place`."""
+        return (self.number or sys.maxsize, self.id)
 
     @property
     def repro_steps(self) -> int:
@@ -117,4 +124,5 @@ def _caught(bug: SeededBug, findings: Sequence[Finding], wall_s: float, error: s
         wall_s=wall_s,
         error=error,
         facets=facets,
+        number=bug.number,
     )

@@ -12,9 +12,10 @@ from harness.report.repro_files import save_one
 
 
 def bug_table(results: Sequence[Caught]) -> Table:
-    """One row a bug, grouped as the catalogue is."""
+    """One row a bug, in the order of the catalogue: its groups, and in each group its numbers."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column, justify in (
+        ("", "right"),
         ("bug", "left"),
         ("expected", "left"),
         ("caught by", "left"),
@@ -23,15 +24,24 @@ def bug_table(results: Sequence[Caught]) -> Table:
     ):
         table.add_column(column, justify=justify)  # type: ignore[arg-type]  # rich's literal type
     group = None
-    for result in sorted(results, key=lambda caught: caught.group):
+    for result in in_catalogue_order(results):
         if result.group != group:
             group = result.group
-            table.add_row(Text(group, style="bold"))
+            table.add_row("", Text(group, style="bold"))
         seen = Text(result.verdict, style="green") if result.caught else Text(f"MISSED ({result.verdict})", style="red")
-        table.add_row(f"  {result.id}", result.expected, seen, f"{result.wall_s:.2f}", str(result.repro_steps))
+        number = Text(str(result.number or ""), style="dim")
+        table.add_row(number, result.id, result.expected, seen, f"{result.wall_s:.2f}", str(result.repro_steps))
         if result.error:
-            table.add_row(Text(f"    {result.error}", style="magenta"))
+            table.add_row("", Text(f"  {result.error}", style="magenta"))
     return table
+
+
+def in_catalogue_order(results: Sequence[Caught]) -> list[Caught]:
+    """Groups by the lowest number in them, then by number; what has none stands at the end, by id."""
+    groups: dict[str, tuple[int, str]] = {}
+    for result in results:
+        groups[result.group] = min(result.place, groups.get(result.group, result.place))
+    return sorted(results, key=lambda result: (groups[result.group], result.place))
 
 
 def bug_document(results: Sequence[Caught], out: Path) -> dict[str, Any]:
@@ -42,6 +52,7 @@ def bug_document(results: Sequence[Caught], out: Path) -> dict[str, Any]:
             {
                 "id": result.id,
                 "group": result.group,
+                "number": result.number,
                 "source": result.source,
                 "expected": result.expected,
                 "caught": result.caught,
@@ -53,6 +64,6 @@ def bug_document(results: Sequence[Caught], out: Path) -> dict[str, Any]:
                 "wall_s": round(result.wall_s, 3),
                 "error": result.error,
             }
-            for result in results
+            for result in in_catalogue_order(results)
         ],
     }

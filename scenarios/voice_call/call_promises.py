@@ -131,8 +131,8 @@ def callers_nobody_heard_of(case: CallCase, observed: CallsObserved) -> set[str]
 
 
 def restart_changes_nothing(case: CallCase, observed: CallsObserved) -> list[Violation]:
-    """A kill that lost nothing: what the living manager showed is there again, if it was sure of it itself."""
-    if case.previous is None or case.previous.poisoned or case.world.outer.deliveries or case.previous.quarantined:
+    """A kill that lost nothing: what the living manager showed is there again, unless the medium took it."""
+    if case.previous is None or case.previous.poisoned or case.world.outer.deliveries or case.world.outer.damaged:
         return []
     return verdict.diverged(_untimed(case.previous), _untimed(observed))
 

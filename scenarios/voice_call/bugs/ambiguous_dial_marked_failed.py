@@ -24,6 +24,7 @@ class UnknownIsFailed(Outbound):
 
 BUG = SeededBug(
     id="ambiguous-dial-marked-failed",
+    number=6,
     group="call-manager",
     source="dograh-hq/dograh#566, #670; elizaOS/eliza#22382, #22384; voygr-tech/placecall#35",
     trigger="the answer to a dial is lost after the provider accepted it",

@@ -31,6 +31,7 @@ class UnsupervisedTimers(Timers):
 
 BUG = SeededBug(
     id="background-error-kills-or-vanishes",
+    number=63,
     group="process",
     source="dograh-hq/dograh#618; openclaw/openclaw#18852 (timers.ts: the write failure is logged)",
     trigger="a write error when the cap of a call is reached",

@@ -26,6 +26,7 @@ class FirstOneCounts(Webhook):
 
 BUG = SeededBug(
     id="batch-partial-failure",
+    number=56,
     group="webhook",
     source="backbay-labs/clawdstrike#145; cloudevents/spec#414; vercel/workflow#3025",
     trigger="the second event of a request cannot be written",

@@ -34,6 +34,7 @@ class LooksThenLeaps(Outbound):
 
 BUG = SeededBug(
     id="capacity-check-then-act",
+    number=31,
     group="call-manager",
     source="jambonz/sbc-inbound#177; jambonz/sbc-outbound#151; openclaw/openclaw#145047",
     trigger="two requests for the last free line at once",

@@ -20,6 +20,7 @@ class CountingJournal(Journal):
 
 BUG = SeededBug(
     id="chunked-or-pruned-store-order",
+    number=50,
     group="store",
     source="openclaw/openclaw#122954, #88609, #88731; retention of 1,000 events in the later store",
     trigger="more calls than are retained while one of them is quiet",

@@ -17,6 +17,7 @@ class PositiveTimers(Timers):
 
 BUG = SeededBug(
     id="clock-and-delay-arithmetic",
+    number=64,
     group="process",
     source="openclaw/openclaw#137191; Metaswitch/chronos#85; miniupnp/miniupnp#295",
     trigger="a restart after something fell due",

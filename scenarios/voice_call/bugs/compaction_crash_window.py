@@ -55,6 +55,7 @@ class TwoFileStore(Store):
 
 BUG = SeededBug(
     id="compaction-crash-window",
+    number=45,
     group="store",
     source="RayforceDB/rayforce#420; JDRaftKeeper/RaftKeeper#392; zopefoundation/ZODB#21; msiemens/tinydb#467",
     trigger="death between the rename of the snapshot and the cut of the log",

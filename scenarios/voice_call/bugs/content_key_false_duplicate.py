@@ -19,6 +19,7 @@ class KeyOfContent(EventRules):
 
 BUG = SeededBug(
     id="content-key-false-duplicate",
+    number=53,
     group="webhook",
     source="sprintberlin/openclaw-cliq#196; simstudioai/sim#5230; openclaw/openclaw#56091; elasticclaw/elasticclaw#112",
     trigger="a caller says the same word twice",

@@ -19,6 +19,7 @@ class RedialingRestore(Restore):
 
 BUG = SeededBug(
     id="crash-loop-redial",
+    number=65,
     group="process",
     source="openclaw/openclaw#48739 (ten calls in one night); elizaOS/eliza#22382; awesome-phone-call-agents#337",
     trigger="death between a dial and the record of its result",

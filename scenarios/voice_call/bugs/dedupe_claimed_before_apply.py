@@ -28,6 +28,7 @@ class ClaimsFirst(Webhook):
 
 BUG = SeededBug(
     id="dedupe-claimed-before-apply",
+    number=9,
     group="call-manager",
     source="dograh-hq/dograh#594; sh1nj1/plan42#1457; engram-app/Engram#566",
     trigger="a write error after the id was claimed, then a redelivery",

@@ -29,6 +29,7 @@ class ReplayCache(EventRules):
 
 BUG = SeededBug(
     id="dedupe-memory-lost-or-expired",
+    number=54,
     group="webhook",
     source="openclaw/openclaw#117437, #101107, #44438, #12053; elasticclaw/elasticclaw#112; getsentry/sentry#107734",
     trigger="a restart between the first delivery and its retry",

@@ -23,6 +23,7 @@ class NeverAsksByKey(Restore):
 
 BUG = SeededBug(
     id="dial-accepted-id-not-durable",
+    number=5,
     group="call-manager",
     source="openclaw/openclaw#4325; CALLE-AI/awesome-phone-call-agents#137; signalwire/signalwire-legacy-js#1329",
     trigger="a death between the dial and the record of the provider id",

@@ -25,6 +25,7 @@ class LastAnswerWins(EventRules):
 
 BUG = SeededBug(
     id="duplicate-answered-rearms",
+    number=11,
     group="call-manager",
     source="openclaw/openclaw#118754; the event handler before #18852",
     trigger="a second report of the answer under another id",

@@ -20,6 +20,7 @@ class RestoresWithoutCap(Restore):
 
 BUG = SeededBug(
     id="duration-timer-not-rearmed",
+    number=12,
     group="call-manager",
     source="openclaw/openclaw#4325; node-schedule/node-schedule#228, #500; apache/incubator-kie-issues#1578",
     trigger="a restart while a call is answered",

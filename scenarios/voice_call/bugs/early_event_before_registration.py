@@ -23,6 +23,7 @@ class KnowsProviderIdsOnly(EventRules):
 
 BUG = SeededBug(
     id="early-event-before-registration",
+    number=10,
     group="call-manager",
     source="openclaw/openclaw#118754, #145047, #89512",
     trigger="a callback before the answer to the dial",

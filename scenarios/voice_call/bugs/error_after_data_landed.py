@@ -27,6 +27,7 @@ class ForgetfulStore(Store):
 
 BUG = SeededBug(
     id="error-after-data-landed",
+    number=43,
     group="store",
     source="wiredtiger/wiredtiger#4072; neondatabase/neon#8140; clockworklabs/SpacetimeDB#1145; python-diskcache#20",
     trigger="fsync fails after a whole write, then the redelivery, then a restart",

@@ -24,6 +24,7 @@ class AlwaysContent(Webhook):
 
 BUG = SeededBug(
     id="error-swallowed-then-200",
+    number=2,
     group="call-manager",
     source="openclaw/openclaw#118754, #110899; the webhook before #18852",
     trigger="a persistence error while an event is applied",

@@ -23,6 +23,7 @@ class ClockIds(EventRules):
 
 BUG = SeededBug(
     id="event-id-collision",
+    number=34,
     group="call-manager",
     source="openclaw/openclaw#6702; bug-ops/zeph#5487",
     trigger="two transcripts in the same millisecond",

@@ -36,6 +36,7 @@ class BufferedStore(Store):
 
 BUG = SeededBug(
     id="failed-record-flushed-later",
+    number=44,
     group="store",
     source="prometheus/prometheus#13027; neondatabase/neon#10993; tokio-rs/tokio#6330; python/cpython#1908",
     trigger="a write fails, the event is delivered again and written, then a restart",

@@ -28,6 +28,7 @@ class WritesLater(Store):
 
 BUG = SeededBug(
     id="fire-and-forget-persist",
+    number=1,
     group="call-manager",
     source="openclaw/openclaw#18851, #18852, #145047; opencoredev/akeru-bot#11",
     trigger="a death right after a handler returned",

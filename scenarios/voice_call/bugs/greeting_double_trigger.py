@@ -50,6 +50,7 @@ class TwoOwners(Speaking):
 
 BUG = SeededBug(
     id="greeting-double-trigger",
+    number=22,
     group="call-manager",
     source="openclaw/openclaw#36869, #40170, #85846, #86285, #29862",
     trigger="an answered call whose stream connects",

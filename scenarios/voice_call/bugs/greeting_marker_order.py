@@ -29,6 +29,7 @@ class MarksAfterwards(Speaking):
 
 BUG = SeededBug(
     id="greeting-marker-order",
+    number=21,
     group="call-manager",
     source="openclaw 2026.2.17 and later; openclaw/openclaw#40170",
     trigger="a death between the playback and its mark",

@@ -24,6 +24,7 @@ class ForgetsWhoAsked(Restore):
 
 BUG = SeededBug(
     id="inflight-turn-lost",
+    number=16,
     group="call-manager",
     source="openclaw/openclaw#145047; langchain-ai/langgraph#8039",
     trigger="a restart while a question waits for its answer",

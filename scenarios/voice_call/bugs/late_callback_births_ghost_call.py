@@ -32,6 +32,7 @@ class OnlyTheLiving(EventRules):
 
 BUG = SeededBug(
     id="late-callback-births-ghost-call",
+    number=8,
     group="call-manager",
     source="openclaw/openclaw#130059, #130145, #133811, #31181",
     trigger="a status callback after the end of the call",

@@ -26,6 +26,7 @@ class LeakyStore(Store):
 
 BUG = SeededBug(
     id="leaked-or-double-listener",
+    number=61,
     group="process",
     source="openclaw/openclaw#32387, #46832, #64117, #125354",
     trigger="a start that fails once, and another one in the same process",

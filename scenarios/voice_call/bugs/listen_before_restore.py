@@ -62,6 +62,7 @@ class EarlyListener(BuggyVoiceCall):
 
 BUG = SeededBug(
     id="listen-before-restore",
+    number=59,
     group="webhook",
     source="openclaw/openclaw#145047; stellar/stellar-core#5099; Icinga/icinga2#720; restatedev/restate#1684",
     trigger="an event during the start",

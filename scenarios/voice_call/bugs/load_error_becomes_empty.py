@@ -18,6 +18,7 @@ class OptimisticStore(Store):
 
 BUG = SeededBug(
     id="load-error-becomes-empty",
+    number=46,
     group="store",
     source="nasty-project/nasty#257; vitali87/croft#157; can1357/oh-my-pi#9915",
     trigger="a read error at a restart",

@@ -25,6 +25,7 @@ class RemembersOnly(Speaking):
 
 BUG = SeededBug(
     id="mutation-after-persist",
+    number=23,
     group="call-manager",
     source="speak() before #18852; HamedMP/matrix-os#17",
     trigger="a death after a successful speak",

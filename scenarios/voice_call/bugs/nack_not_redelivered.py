@@ -19,6 +19,7 @@ class TrustsRedelivery(Obligations):
 
 BUG = SeededBug(
     id="nack-not-redelivered",
+    number=51,
     group="webhook",
     source="openclaw/openclaw#101107; flowershow/flowershow#1316; Twilio's connection overrides",
     trigger="a report of an end that the provider does not repeat",

@@ -14,6 +14,7 @@ class CacheOnlyStore(Store):
 
 BUG = SeededBug(
     id="no-sync-before-ack",
+    number=41,
     group="store",
     source="teng-lin/notebooklm-py#1269; automagik-dev/genie#774; ohdearquant/khive#1416; chiselstrike#1854",
     trigger="power loss after an acknowledgement",

@@ -20,6 +20,7 @@ class ForgetsToHangUp(Restore):
 
 BUG = SeededBug(
     id="notify-hangup-delay-lost",
+    number=15,
     group="call-manager",
     source="openclaw/openclaw#3510, #18437",
     trigger="a restart between the message and the hang-up",

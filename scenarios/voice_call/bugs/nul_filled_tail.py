@@ -31,6 +31,7 @@ class ZeroBlindStore(Store):
 
 BUG = SeededBug(
     id="nul-filled-tail",
+    number=38,
     group="store",
     source="anthropics/claude-code#49876; peter-wangxu/persist-queue#56; balena/python-pqueue#12; logcabin#191",
     trigger="power loss that keeps the size of an append and not its data, one more event, one more restart",

@@ -14,6 +14,7 @@ class NamelessStore(Store):
 
 BUG = SeededBug(
     id="parent-dir-not-synced",
+    number=42,
     group="store",
     source="ClickHouse/ClickHouse#116316; apache/kafka#10405; google/leveldb#196; npm/write-file-atomic#64",
     trigger="power loss after the first acknowledged record of a new log",

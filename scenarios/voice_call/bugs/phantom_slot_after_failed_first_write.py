@@ -38,6 +38,7 @@ class PublishThenWrite(Outbound):
 
 BUG = SeededBug(
     id="phantom-slot-after-failed-first-write",
+    number=4,
     group="call-manager",
     source="openclaw/openclaw#129473, #129847",
     trigger="one transient error on the very first write of an outbound call",

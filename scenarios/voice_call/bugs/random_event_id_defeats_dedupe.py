@@ -21,6 +21,7 @@ class MakesUpIds(EventRules):
 
 BUG = SeededBug(
     id="random-event-id-defeats-dedupe",
+    number=52,
     group="webhook",
     source="remoteclaw/remoteclaw#1158; openclaw/openclaw#25832, #100263",
     trigger="any redelivery",

@@ -32,6 +32,7 @@ class Readers(BuggyVoiceCall):
 
 BUG = SeededBug(
     id="read-model-missing-or-stale",
+    number=32,
     group="call-manager",
     source="openclaw/openclaw#96586, #96624, #96727, #133811",
     trigger="asking for a call after its end",

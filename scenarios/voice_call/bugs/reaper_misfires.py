@@ -23,6 +23,7 @@ class ReapsTheAnswered(EventRules):
 
 BUG = SeededBug(
     id="reaper-misfires",
+    number=27,
     group="call-manager",
     source="openclaw/openclaw#79121, #79124, #90620, #106396, #18437",
     trigger="a conversation longer than the reaper's threshold",

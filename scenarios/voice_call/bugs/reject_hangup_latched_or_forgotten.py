@@ -30,6 +30,7 @@ class RejectsOnce(Obligations):
 
 BUG = SeededBug(
     id="reject-hangup-latched-or-forgotten",
+    number=28,
     group="call-manager",
     source="openclaw/openclaw#13242, #7498, #15892, #117437",
     trigger="a provider error on the hang-up of a rejected caller",

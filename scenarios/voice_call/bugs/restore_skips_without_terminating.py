@@ -29,6 +29,7 @@ class SkipsStaleCalls(Restore):
 
 BUG = SeededBug(
     id="restore-skips-without-terminating",
+    number=19,
     group="call-manager",
     source="openclaw 2026.3.13; openclaw/openclaw#76033, #71463",
     trigger="a restart with a call that has expired, or whose provider id is not on record",

@@ -24,6 +24,7 @@ class FullBudgetAgain(Restore):
 
 BUG = SeededBug(
     id="restored-deadline-wrong",
+    number=13,
     group="call-manager",
     source="openclaw 2026.3.13; kamailio/kamailio#4804",
     trigger="a restart late in a call",

@@ -18,6 +18,7 @@ class PrefixMatch(Webhook):
 
 BUG = SeededBug(
     id="routing-and-gate-leniency",
+    number=58,
     group="webhook",
     source="openclaw/openclaw#21194, #21197, #25958, #31930",
     trigger="a request to a look-alike path",

@@ -17,6 +17,7 @@ class LitteringStore(Store):
 
 BUG = SeededBug(
     id="short-write-leaves-live-tail",
+    number=36,
     group="store",
     source="timeplus-io/proton#1229; prometheus/prometheus#13027; scrapy/queuelib#14; scylladb/scylladb#6653",
     trigger="a full disk in the middle of a record, room again, another event",

@@ -87,6 +87,7 @@ class HastyVoiceCall(BuggyVoiceCall):
 
 BUG = SeededBug(
     id="shutdown-without-drain",
+    number=62,
     group="process",
     source="openclaw/openclaw#116536, #105848, #153899, #145047; pipecat-ai/pipecat#4528",
     trigger="a stop while an event is being admitted",

@@ -54,6 +54,7 @@ class ImmortalTimers(Timers):
 
 BUG = SeededBug(
     id="stale-generation-writer",
+    number=60,
     group="process",
     source="openclaw/openclaw#120288, #13823, #125458, #117686",
     trigger="stop and start in one process while timers are armed, then a death",

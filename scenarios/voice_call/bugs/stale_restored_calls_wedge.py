@@ -30,6 +30,7 @@ class NeverPolls(Obligations):
 
 BUG = SeededBug(
     id="stale-restored-calls-wedge",
+    number=17,
     group="call-manager",
     source="openclaw/openclaw#6721, #9707, #2810, #9760, #4325; signalwire/freeswitch#2389; kamailio/kamailio#545",
     trigger="an end event that got lost, and a restart",

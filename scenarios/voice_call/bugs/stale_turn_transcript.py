@@ -21,6 +21,7 @@ class AnyAnswerWillDo(EventRules):
 
 BUG = SeededBug(
     id="stale-turn-transcript",
+    number=29,
     group="call-manager",
     source="openclaw/openclaw#152579, #153012, #112360, #112361",
     trigger="a question is abandoned, the next one is asked, the answer to the first arrives",

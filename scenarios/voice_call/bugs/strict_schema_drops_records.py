@@ -31,6 +31,7 @@ class OlderStore(Store):
 
 BUG = SeededBug(
     id="strict-schema-drops-records",
+    number=47,
     group="store",
     source="openclaw 2026.2.17 (schema parse per line); bloknayrb/tandem#1791; garden-co/jazz#1374",
     trigger="a kind of record that the program that starts does not know",

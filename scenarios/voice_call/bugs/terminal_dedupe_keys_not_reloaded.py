@@ -24,6 +24,7 @@ class ForgetsEndedCalls(Store):
 
 BUG = SeededBug(
     id="terminal-dedupe-keys-not-reloaded",
+    number=7,
     group="call-manager",
     source="openclaw/openclaw#130059, #130145, #133811, #102991",
     trigger="a call ends, the process restarts, the provider redelivers an earlier event",

@@ -32,6 +32,7 @@ class LastEndWins(Obligations):
 
 BUG = SeededBug(
     id="terminal-record-rewritten",
+    number=25,
     group="call-manager",
     source="openclaw/openclaw#133811; pipecat-ai/pipecat#2145",
     trigger="the hang-up of a call that is over in the books already",

@@ -19,6 +19,7 @@ class OneShot(Timers):
 
 BUG = SeededBug(
     id="timer-single-shot-after-failed-hangup",
+    number=14,
     group="call-manager",
     source="openclaw/openclaw#137574, #137636; iterate/iterate#2624",
     trigger="a provider error on the only attempt of a hang-up",

@@ -19,6 +19,7 @@ class UnrepairedStore(Store):
 
 BUG = SeededBug(
     id="torn-tail-swallows-next",
+    number=35,
     group="store",
     source="anthropics/claude-code#52387; Tracer-Cloud/opensre#5750; QwenLM/qwen-code#3656; ms-agent#1000",
     trigger="death inside the write of a record, one more event, one more restart",

@@ -24,6 +24,7 @@ class TextStore(UnescapingStore):
 
 BUG = SeededBug(
     id="torn-utf8-poisons-load",
+    number=37,
     group="store",
     source="Tracer-Cloud/opensre#6356; modelscope/ms-agent#1000; PrimeIntellect-ai/prime-agent#959",
     trigger="death inside a character of several bytes",

@@ -40,6 +40,7 @@ class CreatesThenApplies(Webhook):
 
 BUG = SeededBug(
     id="two-record-inbound-create",
+    number=30,
     group="call-manager",
     source="createInbound() and processEvent() before #18852; derived",
     trigger="the second write fails, the provider redelivers, the process restarts",

@@ -42,6 +42,7 @@ class KeepsUnconnectedCalls(Restore):
 
 BUG = SeededBug(
     id="unconnected-call-unendable",
+    number=18,
     group="call-manager",
     source="openclaw/openclaw#129473, #4325",
     trigger="a death before the provider id is stored",

@@ -26,6 +26,7 @@ class SplittingStore(UnescapingStore):
 
 BUG = SeededBug(
     id="unicode-separator-splits-record",
+    number=40,
     group="store",
     source="bytedance/deer-flow#5420; volcengine/OpenViking#3988; huggingface/tau#354; wbolster/jsonlines#53",
     trigger="somebody says something with U+2028 in it, then a restart",

@@ -19,6 +19,7 @@ class UnlockedStore(Store):
 
 BUG = SeededBug(
     id="unlocked-multi-writer",
+    number=49,
     group="store",
     source="yvgude/lean-ctx#852; NousResearch/hermes-agent#109192; openclaw/openclaw#77319, #47697",
     trigger="a second manager on the same store while the first one works",

@@ -47,6 +47,7 @@ class BelievesTheLog(Restore):
 
 BUG = SeededBug(
     id="unordered-appends-resurrect",
+    number=3,
     group="call-manager",
     source="Prism-Shadow/penguin-harness#249; openclaw/openclaw#122954; the store before #18852",
     trigger="two transitions in quick succession, then a restart",
