@@ -43,20 +43,16 @@ def sample(scenario: AnyScenario, workloads: Sequence[str], options: Options) ->
     faulty = [name for name in scenario.fault_workloads() if name in workloads] if options.faults else []
     for profile in deaths:
         yield from (replace(piece, workload=workload, profile=profile) for workload in workloads)
-    joined = "+".join(options.profiles)
-    for number in range(FAULT_ROUNDS):
-        shift = number * FAULT_STRIDE // FAULT_ROUNDS
-        for workload in faulty:
-            part = (spread(workload, FAULT_STRIDE) + shift) % FAULT_STRIDE
-            yield replace(piece, kind="faults", workload=workload, profile=joined, part=part, parts=FAULT_STRIDE)
-        if number == 0:
-            for profile in cuts:
-                yield from (replace(piece, workload=name, profile=profile, bound=PLAINEST) for name in workloads)
+    yield from _faults(piece, faulty, options, 0)
     if options.examples and scenario.actions():
         for workload in scenario.history_workloads():
             for profile in options.profiles:
                 examples = min(options.examples, EXAMPLES)
                 yield replace(piece, kind="histories", workload=workload, profile=profile, examples=examples)
+    for profile in cuts:
+        yield from (replace(piece, workload=name, profile=profile, bound=PLAINEST) for name in workloads)
+    for number in range(1, FAULT_ROUNDS):
+        yield from _faults(piece, faulty, options, number)
     for profile in options.profiles:
         for workload in workloads:
             offset = spread(workload, RECOVERY_STRIDE)
@@ -69,6 +65,15 @@ def sample(scenario: AnyScenario, workloads: Sequence[str], options: Options) ->
                 stride=RECOVERY_STRIDE,
                 offset=offset,
             )
+
+
+def _faults(piece: Task, workloads: Sequence[str], options: Options, number: int) -> Iterator[Task]:
+    joined = "+".join(options.profiles)
+    for name in workloads:
+        part = (spread(name, FAULT_STRIDE) + number * FAULT_STRIDE // FAULT_ROUNDS) % FAULT_STRIDE
+        yield msgspec.structs.replace(
+            piece, kind="faults", workload=name, profile=joined, part=part, parts=FAULT_STRIDE
+        )
 
 
 def spread(name: str, among: int) -> int:
