@@ -34,6 +34,8 @@ from scenarios.voice_call.manager.provider_client import ProviderClient
 from scenarios.voice_call.manager.provider_line import ProviderLine
 from scenarios.voice_call.manager.records import CallRecord
 from scenarios.voice_call.manager.restore import Restore
+from scenarios.voice_call.manager.session_bridge import SESSION, SessionBridge
+from scenarios.voice_call.manager.session_store import SessionStore
 from scenarios.voice_call.manager.speaking import Speaking, TurnResult
 from scenarios.voice_call.manager.store import Store
 from scenarios.voice_call.manager.switchboard import NotReady, Switchboard
@@ -60,6 +62,8 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     speaking: type[Speaking] = Speaking
     timers: type[Timers] = Timers
     restore: type[Restore] = Restore
+    sessions: type[SessionStore] = SessionStore
+    bridge: type[SessionBridge] = SessionBridge
     webhook: type[Webhook] = Webhook
 
 
@@ -87,8 +91,15 @@ class CallManager:
         self.outbound = parts.outbound(self.desk, self.obligations)
         self.speaking = parts.speaking(self.desk)
         self.restore = parts.restore(self.desk, self.obligations, self.speaking)
+        self.bridge = parts.bridge(self.desk, parts.sessions(config.store_dir, log=log))
         self.timers = parts.timers(
-            config, self.journal.now, self.on_timer, self.obligations.is_dialing, self.book.get, log=log
+            config,
+            self.journal.now,
+            self.on_timer,
+            self.obligations.is_dialing,
+            self.book.get,
+            log=log,
+            besides=self.bridge.duties if config.session_bridge else None,
         )
         rules = parts.rules(config, self.book, provider.name, log=log)
         self.webhook = parts.webhook(config, provider, rules, self.journal, self.is_ready, log=log)
@@ -126,12 +137,15 @@ class CallManager:
     async def _start(self) -> None:
         try:
             loaded = self.journal.open()
+            self.bridge.open()
             await self.restore.run(loaded)
+            self.bridge.catch_up()
             self.timers.start()
             for record in self.book.all():
                 self.timers.rearm(record)
         except BaseException:
             self.timers.stop()
+            self.bridge.close()
             self.journal.close()
             raise
         self._ready = True
@@ -152,6 +166,8 @@ class CallManager:
         self.speaking.interrupt_all()
         self.timers.stop()
         await self.drain()
+        self.bridge.catch_up()
+        self.bridge.close()
         self.journal.close()
         self.log.info("stopped")
 
@@ -186,6 +202,8 @@ class CallManager:
             await self.speaking.greet(call_id)
         elif kind == POLL:
             await self.obligations.poll(call_id)
+        elif kind == SESSION:
+            await self.bridge.bring_over(call_id)
         elif kind == TRANSCRIPT:
             await self.speaking.turn_timed_out(call_id)
         elif kind == NOTIFY_HANG_UP:
@@ -247,6 +265,14 @@ class CallManager:
         result: EndResult = await self._admitted(self.outbound.end(call_id, reason))
         return result
 
+    async def reset_session(self, key: str) -> None:
+        """Begin a session anew: what was said so far is over. Raises StoreUnavailable or NotReady."""
+        await self._admitted(self.bridge.reset(key))
+
+    def session(self, key: str) -> dict[str, Any] | None:
+        """What was said under a session key since its last reset, a copy; None when nobody knows it."""
+        return self.bridge.session(key)
+
     def status(self, call_id: str) -> dict[str, Any] | None:
         """One call by internal or provider id, ended ones too; None when nobody knows it."""
         record = self.book.find(call_id)
@@ -282,4 +308,5 @@ class CallManager:
             ],
             "timers": [{"callId": call, "kind": kind, "due": due} for call, kind, due in self.timers.armed()],
             "quarantined": dict(self.journal.quarantined),
+            "sessions": self.bridge.view(),
         }

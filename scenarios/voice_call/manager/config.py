@@ -49,6 +49,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     reply_timeout_ms: int = 30_000
     silence_ms: int = 800
     session_bridge: bool = False
+    session_lines: int = 1_000
     body_limit: int = 65_536
     body_timeout_ms: int = 5_000
     drain_ms: int = 5_000

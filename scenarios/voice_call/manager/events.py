@@ -27,6 +27,7 @@ from scenarios.voice_call.manager.lifecycle import (
     said,
 )
 from scenarios.voice_call.manager.records import CallRecord
+from scenarios.voice_call.manager.session_key import session_key_of
 from scenarios.voice_call.manager.states import is_conversational, is_terminal
 
 _CONTENT = uuid.UUID("b0f4cf0a-6d4f-5f4c-8a53-3f0b9b0d7f02")
@@ -192,6 +193,7 @@ class EventRules:
         record = replace(
             record,
             deadlines={UNANSWERED: started + self.config.unanswered_ms},
+            session_key=session_key_of(event.from_) if self.config.session_bridge else None,
             metadata={"initialMessage": self.config.inbound_greeting, "mode": "conversation"},
             greeting="queued" if self.config.inbound_greeting else "none",
         )

@@ -13,6 +13,7 @@ from scenarios.voice_call.manager.lifecycle import UNANSWERED, begin_ending, fin
 from scenarios.voice_call.manager.obligations import Obligations
 from scenarios.voice_call.manager.provider_client import DialResult, ProviderRefused, ProviderUnavailable
 from scenarios.voice_call.manager.records import CallRecord
+from scenarios.voice_call.manager.session_key import session_key_of
 from scenarios.voice_call.manager.store import StoreUnavailable
 from scenarios.voice_call.manager.switchboard import Switchboard
 
@@ -103,6 +104,8 @@ class Outbound:
     ) -> CallRecord:
         """The record that says we are going to dial, under which key."""
         now = self.desk.journal.now()
+        if session_key is None and self.desk.config.session_bridge:
+            session_key = session_key_of(to)
         metadata = {"mode": mode} if message is None else {"mode": mode, "initialMessage": message}
         return CallRecord(
             call_id=call_id,

@@ -28,7 +28,10 @@ class Armed(msgspec.Struct):
 
 
 class Timers:
-    """All timers of one manager. `fire` does the work of one kind for one call."""
+    """All timers of one manager. `fire` does the work of one kind for one call.
+
+    `besides`: what a record asks for beyond `duties.py`, because it depends on more than the record.
+    """
 
     def __init__(
         self,
@@ -39,6 +42,7 @@ class Timers:
         current: Callable[[str], CallRecord | None],
         *,
         log: EventLog,
+        besides: Callable[[CallRecord, int], dict[str, Duty]] | None = None,
     ) -> None:
         self.config = config
         self.log = log
@@ -46,6 +50,7 @@ class Timers:
         self._fire = fire
         self._is_dialing = is_dialing
         self._current = current
+        self._besides = besides
         self._armed: dict[tuple[str, str], Armed] = {}
         self._running: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._attempts: dict[tuple[str, str], int] = {}
@@ -68,7 +73,9 @@ class Timers:
 
     def wanted(self, record: CallRecord) -> dict[str, Duty]:
         """What this record asks for now; the same after a restart."""
-        return duties(record, self.config, self._now(), dialing=self._is_dialing(record.call_id))
+        now = self._now()
+        wanted = duties(record, self.config, now, dialing=self._is_dialing(record.call_id))
+        return wanted if self._besides is None else wanted | self._besides(record, now)
 
     def _want(self, key: tuple[str, str], duty: Duty) -> None:
         armed = self._armed.get(key)
