@@ -4,16 +4,26 @@ Lines count by sequence number, never by position. Where two writers overlap the
 generation G wrote number N, a lower generation's numbers from N on are a stale writer's. Damage is only
 repaired at the very end of the file, where an append was in flight; elsewhere it is reported and its call
 becomes uncertain.
+
+A long log is read in pieces: the lines of a piece are put in order, folded into the records and forgotten. That
+needs each piece to come after the ones before it, as one writer leaves them. Where it does not (OutOfOrder), the
+log must be read again in one piece, and then takes several times its size in memory.
 """
 
+import zlib
 from collections.abc import Callable
 
 import msgspec
 
+from scenarios.voice_call.manager import old_lines
 from scenarios.voice_call.manager.config import EventLog
-from scenarios.voice_call.manager.records import CallRecord, DamagedLine, Entry, UnknownLine, decode_line, fold
+from scenarios.voice_call.manager.records import CallRecord, DamagedLine, Entry, RecordFold, UnknownLine, decode_line
 
 EVERY_CALL = "*"
+
+
+class OutOfOrder(ValueError):
+    """A piece holds lines that belong before lines which are folded already: read the log in one piece."""
 
 
 class LoadedLog(msgspec.Struct, frozen=True):
@@ -21,7 +31,8 @@ class LoadedLog(msgspec.Struct, frozen=True):
 
     `kept_lines` are damaged and unknown lines, carried along as they are. `good_end` is the length of the
     file without an unfinished last line, `newline_missing` says that the last line is whole but for its LF,
-    `last_line_at` is where the last line begins.
+    `last_line_at` is where the last line begins, `begins_at` where the last piece begins, and `checksum` is the
+    CRC-32 of the pieces before it. All in bytes from the beginning of the file. `is_old`: written by version 0.
     """
 
     records: dict[str, CallRecord]
@@ -33,10 +44,16 @@ class LoadedLog(msgspec.Struct, frozen=True):
     good_end: int
     newline_missing: bool
     last_line_at: int
+    begins_at: int = 0
+    checksum: int = 0
+    is_old: bool = False
 
 
 class LogReader:
-    """Reads one log, once. Each method is one rule."""
+    """Reads one log, once: `take_piece` any number of times, then `read`. Each method is one rule.
+
+    `entries` are the lines of the piece at hand.
+    """
 
     def __init__(self, log: EventLog, reload_ids: Callable[[CallRecord], CallRecord]) -> None:
         self.log = log
@@ -46,24 +63,58 @@ class LogReader:
         self.quarantined: dict[str, str] = {}
         self.last_seq = 0
         self.last_gen = 0
+        self._lines = 0
+        self._begins_at = 0
+        self._checksum = 0
+        self._folds: dict[str, RecordFold] = {}
+        self._folded_to: tuple[int, int] | None = None
+        self._covered = 0
+        self._missing: list[tuple[int, int]] = []
+        self._last_number = 0
+        self._intact = False
+        self._old: dict[str, tuple[int, bytes]] = {}
+
+    def take_piece(self, data: bytes) -> bytes:
+        """Take and fold a piece but for its last two lines; give back what belongs to the next piece.
+
+        Two, because the end of a log is judged as a whole: where the last line turns out to be an append in
+        flight, the one before is the last. Raises OutOfOrder.
+        """
+        end = len(data)
+        for _ in range(3):
+            end = data.rfind(b"\n", 0, end)
+            if end < 0:
+                return data
+        piece = data[: end + 1]
+        lines = self.split_lines(piece)
+        for number, raw in enumerate(lines[:-1], self._lines + 1):
+            if not self.take_line(raw, number):
+                self.take_damaged(raw, number)
+        self.fold_piece()
+        self._lines += len(lines) - 1
+        self._begins_at += len(piece)
+        self._checksum = zlib.crc32(piece, self._checksum)
+        return data[end + 1 :]
 
     def read(self, data: bytes) -> LoadedLog:
-        """What these bytes say."""
+        """What the log says: the pieces taken before, and these bytes, which are its end. Raises OutOfOrder."""
         lines = self.split_lines(data)
         tail = lines.pop()
+        last = self._lines + len(lines)
         good_end = len(data) - len(tail)
-        newline_missing = bool(tail) and self.take_tail(tail, len(lines) + 1)
+        newline_missing = bool(tail) and self.take_tail(tail, last + 1)
         if newline_missing:
             good_end = len(data)
-        for number, raw in enumerate(lines, 1):
+        for number, raw in enumerate(lines, self._lines + 1):
             if self.take_line(raw, number):
                 continue
-            if number == len(lines) and not tail and self.was_in_flight(raw):
+            if number == last and not tail and self.was_in_flight(raw):
                 self.log.info("nul-tail-cut", bytes=len(raw) + 1)
                 good_end -= len(raw) + 1
             else:
                 self.take_damaged(raw, number)
-        records = self.fold_all()
+        is_old = bool(self._old) and not self._intact
+        records = self.fold_old() if is_old else self.fold_all()
         self.report_gaps()
         return LoadedLog(
             records=records,
@@ -71,10 +122,13 @@ class LogReader:
             kept_lines=self.kept,
             last_seq=self.last_seq,
             last_gen=self.last_gen,
-            lines=len(lines),
-            good_end=good_end,
+            lines=last,
+            good_end=self._begins_at + good_end,
             newline_missing=newline_missing,
-            last_line_at=data.rfind(b"\n", 0, max(good_end - 1, 0)) + 1,
+            last_line_at=self._begins_at + data.rfind(b"\n", 0, max(good_end - 1, 0)) + 1,
+            begins_at=self._begins_at,
+            checksum=self._checksum,
+            is_old=is_old,
         )
 
     def split_lines(self, data: bytes) -> list[bytes]:
@@ -106,13 +160,22 @@ class LogReader:
             self.last_gen = max(self.last_gen, unknown.gen)
             self.doubt(unknown.call, unknown.why, number)
             self.kept.append(raw)
+            self._intact = True
             return True
         except DamagedLine:
-            return False
+            return self.take_old_line(raw, number)
+        self._intact = True
         self.entries.append(entry)
         self.last_seq = max(self.last_seq, entry.seq)
         self.last_gen = max(self.last_gen, entry.gen)
         return True
+
+    def take_old_line(self, raw: bytes, number: int) -> bool:
+        """Take a snapshot of version 0; False when it is none. The newest of a call wins, if this is an old log."""
+        call = old_lines.call_of(raw)
+        if call is not None:
+            self._old[call] = (number, raw)
+        return call is not None
 
     def take_damaged(self, raw: bytes, number: int) -> None:
         """Damage in the middle: report it and keep it; a line that follows a hole of zeros counts."""
@@ -131,43 +194,77 @@ class LogReader:
         self.quarantined.setdefault(call or EVERY_CALL, why)
         self.log.warning("line-quarantined", line=number, call=call, why=why)
 
+    def fold_piece(self) -> None:
+        """Bring the records up to the lines of this piece, and forget the lines."""
+        self.note_numbers()
+        for entry in self.in_order():
+            fold = self._folds.get(entry.call)
+            if fold is None:
+                fold = self._folds[entry.call] = RecordFold()
+            fold.apply(entry)
+        self.entries.clear()
+
     def fold_all(self) -> dict[str, CallRecord]:
         """The record of each call, from the lines that count."""
-        by_call: dict[str, list[Entry]] = {}
-        for entry in self.in_order():
-            by_call.setdefault(entry.call, []).append(entry)
+        self.fold_piece()
+        for call, (number, raw) in self._old.items():
+            self.doubt(call, "a line of version 0 in a newer log", number)
+            self.kept.append(raw)
         records = {}
-        for call, entries in by_call.items():
-            record, doubtful = fold(call, entries)
+        for call in list(self._folds):
+            record, doubtful = self._folds.pop(call).record(call)
             if doubtful:
                 self.doubt(call, "a field could not be read", 0)
             records[call] = self.reload_ids(record)
         return records
 
+    def fold_old(self) -> dict[str, CallRecord]:
+        """The record of each call of an old log."""
+        records = {}
+        for call, (number, raw) in self._old.items():
+            record, doubtful = old_lines.record_of(raw)
+            if doubtful:
+                self.doubt(call, "a field could not be read", number)
+            records[call] = self.reload_ids(record)
+        return records
+
     def in_order(self) -> list[Entry]:
-        """The entries that count, by sequence number; a stale generation's are left out."""
+        """The entries of this piece that count, by sequence number; a stale generation's are left out."""
         ordered = sorted(self.entries, key=lambda entry: (entry.seq, -entry.gen))
         limit = _where_the_next_generation_begins(ordered)
         counted: list[Entry] = []
-        seen: dict[tuple[str, int], None] = {}
+        seen: dict[str, int | None] = {}
         for entry in ordered:
-            stale = entry.gen in limit and entry.seq >= limit[entry.gen]
-            if stale or (entry.call, entry.seq) in seen:
-                self.log.warning("stale-line-ignored", seq=entry.seq, gen=entry.gen, call=entry.call)
+            call, seq = entry.call, entry.seq
+            if call not in seen:
+                seen[call] = self._folds[call].seq if call in self._folds else None
+            if seen[call] == seq or (entry.gen in limit and seq >= limit[entry.gen]):
+                self.log.warning("stale-line-ignored", seq=seq, gen=entry.gen, call=call)
                 continue
-            seen[(entry.call, entry.seq)] = None
+            seen[call] = seq
             counted.append(entry)
         return counted
 
+    def note_numbers(self) -> None:
+        """Which numbers this piece holds, and which are missing before them. Raises OutOfOrder."""
+        if not self.entries:
+            return
+        gens = {entry.gen for entry in self.entries}
+        first = min((entry.seq, -entry.gen) for entry in self.entries)
+        if self._folded_to is not None and (first < self._folded_to or min(gens) < -self._folded_to[1]):
+            raise OutOfOrder(f"number {first[0]} or generation {min(gens)} comes after number {self._folded_to[0]}")
+        for number in sorted({entry.seq for entry in self.entries}):
+            if number > self._last_number + 1:
+                self._missing.append((self._last_number + 1, number - 1))
+            self._last_number = max(self._last_number, number)
+        self._covered = max(self._covered, max(entry.body.covers for entry in self.entries))
+        self._folded_to = (self._last_number, -max(gens))
+
     def report_gaps(self) -> None:
         """A number that no line carries is a lost line, and nobody knows whose (none is missing above `covers`)."""
-        covered = max((int(entry.body.get("covers", 0)) for entry in self.entries), default=0)
-        expected = covered
-        for number in sorted({entry.seq for entry in self.entries if entry.seq > covered}):
-            if number != expected + 1 and not self.quarantined:
-                self.doubt(None, f"lines {expected + 1} to {number - 1} are missing", 0)
-                return
-            expected = number
+        for first, last in self._missing:
+            if last > self._covered and not self.quarantined:
+                self.doubt(None, f"lines {max(first, self._covered + 1)} to {last} are missing", 0)
 
 
 def _where_the_next_generation_begins(ordered: list[Entry]) -> dict[int, int]:

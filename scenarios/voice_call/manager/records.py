@@ -10,7 +10,7 @@ every byte before it. Fields this version does not know are kept and written bac
 import json
 import re
 import zlib
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from msgspec.structs import astuple
@@ -115,16 +115,36 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     envelope: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
-class Entry(msgspec.Struct, frozen=True):
+class Body(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """A change: fields replaced, lists extended. `covers`: up to this number nothing is missing (of a snapshot)."""
+
+    set: dict[str, Any]
+    add: dict[str, list[Any]] = {}
+    covers: int = 0
+
+
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """One readable line of the log."""
 
     seq: int
     gen: int
     call: str
     kind: str
-    body: dict[str, Any]
+    body: Body
     envelope: dict[str, Any]
     raw: bytes
+
+
+class _Line(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
+    """A line as this version writes it."""
+
+    v: Literal[1]
+    seq: int
+    gen: int
+    call: str
+    kind: str
+    body: Body
+    crc: str
 
 
 class DamagedLine(ValueError):
@@ -158,6 +178,8 @@ _ENVELOPE = frozenset(("v", "seq", "gen", "call", "kind", "body", "crc"))
 _HEAD = re.compile(rb'^\{"v":\d+,"seq":\d+,"gen":\d+,"call":("(?:[^"\\]|\\.)*"),"kind":')
 _TAIL = re.compile(rb',"crc":"([0-9a-f]{8})"\}$')
 _TAIL_LENGTH = len(',"crc":"00000000"}')
+_LINES = msgspec.json.Decoder(_Line)
+_NOTHING: dict[str, Any] = {}
 _dumps = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), allow_nan=False).encode
 
 
@@ -184,22 +206,40 @@ def delta(before: CallRecord | None, after: CallRecord) -> dict[str, Any]:
     return body
 
 
-def fold(call: str, entries: list[Entry]) -> tuple[CallRecord, bool]:
-    """The record after these entries, in the order given, and whether a field could not be read."""
-    state: dict[str, Any] = {}
-    envelope: dict[str, Any] = {}
-    for entry in entries:
+class RecordFold:
+    """The record of one call in the making: entries are applied in order, and may be forgotten then."""
+
+    __slots__ = ("_doubtful", "_envelope", "_state", "seq")
+
+    def __init__(self) -> None:
+        self.seq: int | None = None
+        self._state: dict[str, Any] = {}
+        self._envelope: dict[str, Any] = {}
+        self._doubtful = False
+
+    def apply(self, entry: Entry) -> None:
+        """Take one more entry; its lists become part of the record."""
+        self.seq = entry.seq
         if entry.kind == "snapshot":
-            state = {}
-        envelope.update(entry.envelope)
-        for key, value in entry.body.get("set", {}).items():
-            state[key] = list(value) if isinstance(value, list) else value
-        for key, values in entry.body.get("add", {}).items():
-            state.setdefault(key, []).extend(values)
-    return _record(call, state, envelope)
+            self._state = {}
+        if entry.envelope:
+            self._envelope.update(entry.envelope)
+        self._state.update(entry.body.set)
+        for key, values in entry.body.add.items():
+            grown = self._state.setdefault(key, [])
+            if isinstance(grown, list):
+                grown.extend(values)
+            else:
+                self._doubtful = True
+
+    def record(self, call: str) -> tuple[CallRecord, bool]:
+        """The record, and whether a field could not be read."""
+        record, doubtful = record_from(call, self._state, self._envelope)
+        return record, doubtful or self._doubtful
 
 
-def _record(call: str, state: dict[str, Any], envelope: dict[str, Any]) -> tuple[CallRecord, bool]:
+def record_from(call: str, state: dict[str, Any], envelope: dict[str, Any]) -> tuple[CallRecord, bool]:
+    """A record from its fields, and whether one of them could not be read; it is kept in `extra` then."""
     extra = {key: value for key, value in state.items() if key not in _KNOWN}
     known = {key: value for key, value in state.items() if key in _KNOWN}
     known |= {"callId": call, "extra": extra, "envelope": envelope}
@@ -228,42 +268,41 @@ def encode_line(
 def decode_line(raw: bytes) -> Entry:
     """The entry in a line (without its LF); raises DamagedLine or UnknownLine."""
     tail = _TAIL.search(raw[-_TAIL_LENGTH:])
+    if tail is None and raw.endswith(b"\r"):
+        return decode_line(raw[:-1])  # an editor has been here; the checksum tells whether it did more
     if tail is None:
         raise DamagedLine("no checksum at its end", _victim(raw))
     if zlib.crc32(raw[:-_TAIL_LENGTH]) != int(tail[1], 16):
         raise DamagedLine("the checksum does not match", _victim(raw))
     try:
-        line = msgspec.json.decode(raw)
+        line = _LINES.decode(raw)
     except msgspec.DecodeError:
-        # Lone surrogates are legal JSON text to Python's encoder, and not to this decoder.
-        try:
-            line = json.loads(raw)
-        except ValueError as error:
-            raise DamagedLine("not JSON", _victim(raw)) from error
-    return _entry(line, raw)
+        return _unusual_entry(raw)
+    return Entry(line.seq, line.gen, line.call, line.kind, line.body, _NOTHING, raw)
 
 
-def _entry(line: Any, raw: bytes) -> Entry:
+def _unusual_entry(raw: bytes) -> Entry:
+    """The entry in an intact line that this version would not have written just so."""
+    try:
+        # Lone surrogates are legal JSON text to Python's encoder, and not to the faster decoder.
+        line = json.loads(raw)
+    except ValueError as error:
+        raise DamagedLine("not JSON", _victim(raw)) from error
     if not isinstance(line, dict):
         raise DamagedLine("not an object", _victim(raw))
     seq, gen, call = line.get("seq"), line.get("gen"), line.get("call")
     if not isinstance(seq, int) or not isinstance(gen, int):
         raise DamagedLine("no sequence number or generation", _victim(raw))
     victim = call if isinstance(call, str) else None
-    if line.get("v") != VERSION or victim is None or not _body_is_known(line.get("body")):
-        raise UnknownLine(f"version {line.get('v')!r} or its shape is not known", victim, seq, gen)
+    try:
+        # A change and nothing else: an unknown part may hold what must not be ignored.
+        body = msgspec.convert(line.get("body"), Body)
+    except msgspec.ValidationError as error:
+        raise UnknownLine(f"its shape is not known: {error}", victim, seq, gen) from error
+    if line.get("v") != VERSION or victim is None:
+        raise UnknownLine(f"version {line.get('v')!r} is not known", victim, seq, gen)
     envelope = {key: value for key, value in line.items() if key not in _ENVELOPE}
-    return Entry(seq, gen, victim, str(line.get("kind")), line["body"], envelope, raw)
-
-
-def _body_is_known(body: Any) -> bool:
-    """Whether a body is nothing but a change: an unknown part may hold what must not be ignored."""
-    if not isinstance(body, dict) or not isinstance(body.get("set"), dict):
-        return False
-    if set(body) - {"set", "add", "covers"}:
-        return False
-    added = body.get("add", {})
-    return isinstance(added, dict) and all(isinstance(values, list) for values in added.values())
+    return Entry(seq, gen, victim, str(line.get("kind")), body, envelope, raw)
 
 
 def _victim(raw: bytes) -> str | None:

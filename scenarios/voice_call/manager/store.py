@@ -12,16 +12,20 @@ Not modelled: several logs, rotation by others, disks that lie about fsync.
 """
 
 import contextlib
+import errno
 import fcntl
 import os
+import zlib
+from collections.abc import Iterable, Iterator
 
 from scenarios.voice_call.manager.config import EventLog
-from scenarios.voice_call.manager.log_reading import LoadedLog, LogReader
+from scenarios.voice_call.manager.log_reading import LoadedLog, LogReader, OutOfOrder
 from scenarios.voice_call.manager.records import CallRecord, delta, encode_line
 
 LOG_NAME = "calls.jsonl"
 TEMPORARY_NAME = "calls.jsonl.tmp"
 LOCK_NAME = "calls.lock"
+ORIGINAL_NAME = "calls.v0.jsonl"
 _READ_SIZE = 1 << 20
 
 
@@ -42,6 +46,7 @@ class Store:
         self.directory = os.path.abspath(directory)
         self.path = os.path.join(self.directory, LOG_NAME)
         self.temporary = os.path.join(self.directory, TEMPORARY_NAME)
+        self.original = os.path.join(self.directory, ORIGINAL_NAME)
         self.poisoned: str | None = None
         self._log = log
         self._compact_after = compact_after_lines
@@ -53,6 +58,7 @@ class Store:
         self._seq = 0
         self._gen = 0
         self._kept: list[bytes] = []
+        self._reading = self.reader(log, self.reload_ids)
 
     @property
     def generation(self) -> int:
@@ -73,7 +79,7 @@ class Store:
             loaded = self._open_log()
         except OSError as error:
             self.close()
-            raise StoreUnavailable(f"cannot open {self.path}: {error}; nothing was changed in it") from error
+            raise StoreUnavailable(f"cannot open {self.path}: {error}; mend that, and start again") from error
         except BaseException:
             self.close()
             raise
@@ -128,9 +134,11 @@ class Store:
         except FileNotFoundError:
             # Absent is not unreadable: only this one error means that there is nothing yet.
             self._fd = os.open(self.path, flags | os.O_CREAT | os.O_EXCL, 0o600)
-        data = self.read_all(self._fd)
-        loaded = self.read_log(data)
+        loaded, data = self._load(self._fd)
         self._adopt(loaded)
+        if loaded.is_old:
+            self.import_old_log(loaded)
+            return loaded
         self.repair_tail(loaded, data)
         self.sync_content()
         if not data:
@@ -139,16 +147,52 @@ class Store:
         self.sync_directory(self.directory)
         return loaded
 
+    def import_old_log(self, loaded: LoadedLog) -> None:
+        """Replace a log of version 0 by one of this version, once; the original stays beside it and is not read again.
+
+        Its second name is durable before the new log takes the first one. A death anywhere leaves the old log or
+        the new one; an old one is imported again. Not for file systems without hard links: they are told so.
+        """
+        try:
+            os.link(self.path, self.original)
+        except FileExistsError:
+            if not os.path.samefile(self.path, self.original):
+                raise StoreUnavailable(f"{self.original} is there, and not {self.path}: move it elsewhere") from None
+        self.sync_content()
+        self.sync_ancestors()
+        self.sync_directory(self.directory)
+        self._replace(self._snapshot(list(loaded.records.values())))
+        self._lines = len(loaded.records) + len(loaded.kept_lines)
+        self._log.info("old-log-imported", calls=len(loaded.records), lines=loaded.lines, original=self.original)
+
+    def _load(self, fd: int) -> tuple[LoadedLog, bytes]:
+        """What the log says, and its last piece."""
+        try:
+            data = self.read_all(fd)
+            return self.read_log(data), data
+        except OutOfOrder as disorder:
+            self._log.warning("log-read-in-one-piece", path=self.path, why=str(disorder))
+            os.lseek(fd, 0, os.SEEK_SET)
+            self._reading = self.reader(self._log, self.reload_ids)
+            data = b"".join(iter(lambda: os.read(fd, _READ_SIZE), b""))
+            return self.read_log(data), data
+
     def read_all(self, fd: int) -> bytes:
-        """The whole file; an error is an error, never an empty log."""
-        parts = []
+        """Read the log piece by piece and give back the last one, for `read_log`.
+
+        An error is an error, never an empty log. Raises OutOfOrder.
+        """
+        self._reading = self.reader(self._log, self.reload_ids)
+        parts: list[bytes] = []
         while part := os.read(fd, _READ_SIZE):
             parts.append(part)
+            if len(parts) > 1 and b"\n" in part:
+                parts = [self._reading.take_piece(b"".join(parts))]
         return b"".join(parts)
 
     def read_log(self, data: bytes) -> LoadedLog:
-        """What the bytes of the log say."""
-        return self.reader(self._log, self.reload_ids).read(data)
+        """What the log says whose last piece this is. Raises OutOfOrder."""
+        return self._reading.read(data)
 
     def reload_ids(self, record: CallRecord) -> CallRecord:
         """The record with the event ids a restart remembers: all of them, those of ended calls too."""
@@ -156,9 +200,9 @@ class Store:
 
     def repair_tail(self, loaded: LoadedLog, data: bytes) -> None:
         """Cut an unfinished last line, finish a whole one, and write the last line anew (see above)."""
-        if loaded.good_end < len(data):
+        if loaded.good_end < loaded.begins_at + len(data):
             os.ftruncate(self._fd, loaded.good_end)
-        last = data[loaded.last_line_at : loaded.good_end]
+        last = data[loaded.last_line_at - loaded.begins_at : loaded.good_end - loaded.begins_at]
         if not last:
             return
         if loaded.newline_missing:
@@ -218,7 +262,7 @@ class Store:
         while written < len(data):
             more = os.write(fd, data[written:])
             if more == 0:
-                raise OSError(5, "the file takes no more bytes")
+                raise OSError(errno.EIO, "the file takes no more bytes")
             written += more
 
     def sync_content(self) -> None:
@@ -228,7 +272,7 @@ class Store:
     def cut_back(self, error: OSError) -> None:
         """Take the remains of a failed append away, so that the next record does not stand on the same line.
 
-        Ake the remains of a failed append away, so that the next record does not stand on the same line.
+        Where that fails too, the writer is poisoned: what stands behind the last record is not known.
         """
         try:
             os.ftruncate(self._fd, self._offset)
@@ -253,12 +297,10 @@ class Store:
         try:
             fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
             try:
-                data = self.read_all(fd)
+                loaded, data = self._load(fd)
+                self._replace(self._copy(fd, loaded, data))
             finally:
                 os.close(fd)
-            loaded = self.read_log(data)
-            content = data[: loaded.good_end] + (b"\n" if loaded.newline_missing else b"")
-            self._replace(content)
         except OSError as error:
             raise StoreUnavailable(f"cannot reopen {self.path}: {error}; it stays closed for writing") from error
         self._adopt(loaded)
@@ -291,34 +333,51 @@ class Store:
         self._log.info("compaction-done", lines_before=before, lines=self._lines)
         return True
 
-    def _snapshot(self, records: list[CallRecord]) -> bytes:
-        lines = [kept + b"\n" for kept in self._kept]
+    def _snapshot(self, records: list[CallRecord]) -> Iterator[bytes]:
+        for kept in self._kept:
+            yield kept + b"\n"
         for record in records:
-            body = delta(None, record) | {"covers": self._seq}
-            lines.append(
-                encode_line(
-                    seq=self._seq,
-                    gen=self._gen,
-                    call=record.call_id,
-                    kind="snapshot",
-                    body=body,
-                    envelope=record.envelope,
-                )
+            yield encode_line(
+                seq=self._seq,
+                gen=self._gen,
+                call=record.call_id,
+                kind="snapshot",
+                body=delta(None, record) | {"covers": self._seq},
+                envelope=record.envelope,
             )
-        return b"".join(lines)
 
-    def _replace(self, content: bytes) -> None:
+    def _copy(self, fd: int, loaded: LoadedLog, data: bytes) -> Iterator[bytes]:
+        """The good part of the log as it was read.
+
+        What was folded and forgotten is read once more: pages whose write failed may say something else by now.
+        """
+        os.lseek(fd, 0, os.SEEK_SET)
+        checksum, left = 0, loaded.begins_at
+        while left and (part := os.read(fd, min(left, _READ_SIZE))):
+            checksum = zlib.crc32(part, checksum)
+            left -= len(part)
+            yield part
+        if left or checksum != loaded.checksum:
+            raise OSError(errno.EIO, "it changed while it was copied")
+        yield data[: loaded.good_end - loaded.begins_at]
+        if loaded.newline_missing:
+            yield b"\n"
+
+    def _replace(self, content: Iterable[bytes]) -> None:
         """Write, sync, rename, sync the directory; only then go on with the new file."""
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
         fd = os.open(self.temporary, flags, 0o600)
+        size = 0
         try:
-            self.write_fully(fd, content)
+            for piece in _pieces(content):
+                self.write_fully(fd, piece)
+                size += len(piece)
             os.fsync(fd)
             os.rename(self.temporary, self.path)
         except BaseException:
             os.close(fd)
             raise
-        old, self._fd, self._offset = self._fd, fd, len(content)
+        old, self._fd, self._offset = self._fd, fd, size
         try:
             self.sync_directory(self.directory)
         except OSError as error:
@@ -358,3 +417,17 @@ class Store:
             if fd >= 0:
                 with contextlib.suppress(OSError):
                     os.close(fd)
+
+
+def _pieces(content: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in fewer writes: at least a piece at a time, but for the last one."""
+    parts: list[bytes] = []
+    size = 0
+    for part in content:
+        parts.append(part)
+        size += len(part)
+        if size >= _READ_SIZE:
+            yield b"".join(parts)
+            parts, size = [], 0
+    if parts:
+        yield b"".join(parts)
