@@ -1,12 +1,14 @@
-"""One HTTP request to an ASGI application in this process, by hand: no sockets, no client library.
+"""HTTP requests and WebSockets to an ASGI application in this process, by hand: no sockets, no client library.
 
 Modelled: a request that arrives whole, and a response whose completion is seen at the very moment the application
-hands over its last byte. Not modelled: slow bodies, keep-alive, a client that goes away before the answer.
+hands over its last byte; a WebSocket that either side closes, or that breaks without a word. Not modelled: slow bodies,
+keep-alive, a client that goes away before the answer, binary frames, frames that are lost while the connection holds.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -85,3 +87,102 @@ async def send_request(
     except Exception:
         return answer  # a server closes the connection; what it has sent before counts
     return answer
+
+
+WENT_AWAY: Final = 1006
+"""The code of a connection that ended without a closing frame."""
+
+
+class Socket:
+    """One WebSocket, from the client's side; it is connected as soon as the loop runs on.
+
+    `on_text` and `on_close` are called inside the application's `send`. `code` is how it was closed, by whoever was
+    first; a `sever`ed one tells neither side anything.
+    """
+
+    def __init__(
+        self,
+        application: Application,
+        path: str,
+        *,
+        query: str = "",
+        address: str = "127.0.0.1",
+        on_text: Callable[[str], None],
+        on_close: Callable[[int], None],
+    ) -> None:
+        self.accepted = False
+        self.code: int | None = None
+        self._severed = False
+        self._on_text = on_text
+        self._on_close = on_close
+        self._inbox: deque[Message] = deque([{"type": "websocket.connect"}])
+        self._arrived = asyncio.Event()
+        self._arrived.set()
+        raw = path.encode("ascii")
+        scope: dict[str, Any] = {
+            "type": "websocket",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "http_version": "1.1",
+            "scheme": "ws",
+            "path": path,
+            "raw_path": raw,
+            "root_path": "",
+            "query_string": query.encode("ascii"),
+            "headers": [],
+            "subprotocols": [],
+            "client": (address, 50001),
+            "server": ("127.0.0.1", 3334),
+            "state": {},
+        }
+        self._task = asyncio.get_running_loop().create_task(self._serve(application, scope))
+
+    def send(self, text: str) -> None:
+        """A text frame; one that is sent after the end, or over a broken connection, arrives nowhere."""
+        if self.code is None and not self._severed:
+            self._arrives({"type": "websocket.receive", "text": text})
+
+    def close(self, code: int = 1000) -> None:
+        """The client closes the connection, and the application hears of it unless it is broken."""
+        if self.code is None:
+            self.code = code
+            if not self._severed:
+                self._arrives({"type": "websocket.disconnect", "code": code})
+
+    def sever(self) -> None:
+        """From now on nothing arrives, on neither side."""
+        self._severed = True
+
+    def _arrives(self, message: Message) -> None:
+        self._inbox.append(message)
+        self._arrived.set()
+
+    async def _receive(self) -> Message:
+        while not self._inbox:
+            self._arrived.clear()
+            await self._arrived.wait()
+        return self._inbox.popleft()
+
+    async def _send(self, message: Message) -> None:
+        if message["type"] == "websocket.close":
+            self._closed(int(message.get("code", 1000)))
+        elif self.code is not None:
+            raise OSError("the client has gone")
+        elif message["type"] == "websocket.accept":
+            self.accepted = True
+        elif message["type"] == "websocket.send" and not self._severed:
+            self._on_text(message["text"])
+
+    def _closed(self, code: int) -> None:
+        """The application has closed it; it is told of the end as of any other."""
+        if self.code is None:
+            self.code = code
+            self._arrives({"type": "websocket.disconnect", "code": code})
+            if not self._severed:
+                self._on_close(code)
+
+    async def _serve(self, application: Application, scope: Message) -> None:
+        try:
+            await application(scope, self._receive, self._send)
+        except Exception:  # a server closes the connection
+            self._closed(1011)
+        self._closed(WENT_AWAY)

@@ -129,8 +129,11 @@ class Deliveries(World):
             elif outer.lose_answers > 0:
                 outer.lose_answers -= 1
                 self._failed(delivery, "answer-lost", answered=False)
+                if answer.accepted:
+                    self._read_answer(delivery, answer, arrived=False)
             elif answer.accepted:
                 self._accepted(delivery)
+                self._read_answer(delivery, answer, arrived=True)
             else:
                 self._failed(delivery, f"status-{answer.status}", answered=True)
 
@@ -199,6 +202,12 @@ class Deliveries(World):
 
     def _happen(self, call: str, kind: str, **fields: Any) -> Happening:
         """A new event about `call`, on its way at once."""
+        event = self._event(call, kind, **fields)
+        self._enqueue([event.id], event.at)
+        return event
+
+    def _event(self, call: str, kind: str, **fields: Any) -> Happening:
+        """A new event about `call`, which nobody has sent yet."""
         remote = self.outer.calls[call]
         remote.events += 1
         now = self.run.now()
@@ -206,7 +215,7 @@ class Deliveries(World):
             "id": f"{call}-{remote.events}",
             "type": kind,
             "callId": call,
-            "providerCallId": call,
+            "providerCallId": self._name_of(call),
             "timestamp": round(now * 1000),
             "direction": remote.direction,
             "from": remote.from_,
@@ -217,8 +226,12 @@ class Deliveries(World):
             body["clientKey"] = remote.key
         event = Happening(body["id"], kind, call, body, now)
         self.outer.happenings[event.id] = event
-        self._enqueue([event.id], now)
+        self._changed()
         return event
+
+    def _name_of(self, call: str) -> str:
+        """What the provider calls it now."""
+        return next((new for new, old in self.outer.renamed.items() if old == call), call)
 
     def _enqueue(self, events: list[str], due: float) -> Delivery:
         self.outer.numbered += 1
@@ -290,6 +303,10 @@ class Deliveries(World):
     def _owes(self, event: Happening) -> bool:
         """Whether the subject, having acknowledged `event` just now, must show its effect from here on."""
         raise NotImplementedError(f"{type(self).__name__} has no _owes()")
+
+    def _read_answer(self, delivery: Delivery, answer: Answer, *, arrived: bool) -> None:
+        """The subject has answered 200; `arrived`: and the provider was told."""
+        raise NotImplementedError(f"{type(self).__name__} has no _read_answer()")
 
     def _carry_out(self, call: str, action: str, reason: str) -> None:
         """A person does what they had planned."""

@@ -7,7 +7,8 @@ Each effect leaves a mark "effect" whose event is the idempotency key; what peop
 comes first and the change after it, so that a death at the mark is a death before the change.
 
 Modelled: dials that are idempotent by key for ever, hang-ups of calls that are gone, prompts refused by calls that are
-gone, answers that get lost. Not modelled: audio, media streams, costs, a provider that forgets its calls.
+gone, answers that get lost, calls that are renamed, media streams (`media`). Not modelled: audio, costs, a provider
+that forgets its calls.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from typing import Any, Final
 import msgspec
 
 from scenarios.voice_call.asgi import send_request
-from scenarios.voice_call.deliveries import SIGNATURE, Deliveries, signature
+from scenarios.voice_call.deliveries import SIGNATURE, signature
 from scenarios.voice_call.manager.plain_frames import plain_answer, plain_heard, read_plain_frame
 from scenarios.voice_call.manager.provider_client import (
     CallStatus,
@@ -30,6 +31,7 @@ from scenarios.voice_call.manager.provider_client import (
     StreamGrant,
     WebAnswer,
 )
+from scenarios.voice_call.media import Streams
 from scenarios.voice_call.policy import RETRY_NON_2XX, Policy
 from scenarios.voice_call.remote import (
     Callee,
@@ -43,6 +45,7 @@ from scenarios.voice_call.remote import (
     RemoteCall,
     Request,
 )
+from scenarios.voice_call.remote_media import Media
 
 OUR_NUMBER: Final = "+15550000000"
 COMMANDS: Final = ("dial", "hang_up", "play", "listen", "stop_listening", "status", "find_by_key")
@@ -50,13 +53,19 @@ FAULT_MODES: Final = ("refused", "unavailable", "unanswered", "slow")
 _MAY_REFUSE: Final = frozenset({"dial", "play"})
 
 
-class Provider(Deliveries):
+class Provider(Streams):
     """See the module's text. `policy` is how it redelivers, `callee` how the people it dials behave."""
 
     name = "mock"
 
-    def __init__(self, policy: Policy = RETRY_NON_2XX, callee: Callee | None = None, workload: str = "") -> None:
-        super().__init__(Outer(policy=policy, callee=callee or Callee(), workload=workload))
+    def __init__(
+        self,
+        policy: Policy = RETRY_NON_2XX,
+        callee: Callee | None = None,
+        workload: str = "",
+        media: Media | None = None,
+    ) -> None:
+        super().__init__(Outer(policy=policy, callee=callee or Callee(), workload=workload, media=media))
 
     def remote(self, call: str) -> RemoteCall:
         try:
@@ -82,7 +91,8 @@ class Provider(Deliveries):
             return None
         self.run.mark("world", f"answer:{call}")
         remote.answered_at = self.run.now()
-        return self._happen(call, "call.answered")
+        wants = {} if self.outer.media is None else {"wantsStream": True}
+        return self._happen(call, "call.answered", **wants)
 
     def say(self, call: str, text: str, turn_token: str | None = None) -> Happening | None:
         """The person says something; a call that is gone says nothing. `turn_token`: it answers an earlier turn."""
@@ -92,7 +102,12 @@ class Provider(Deliveries):
         self.run.mark("world", f"say:{call}")
         spoken_in = turn_token or remote.turn_token
         token = {} if spoken_in is None else {"turnToken": spoken_in}
-        return self._happen(call, "call.speech", transcript=text, isFinal=True, confidence=0.9, **token)
+        event = self._event(call, "call.speech", transcript=text, isFinal=True, confidence=0.9, **token)
+        if self.outer.media is not None:
+            self._utter(event)
+        else:
+            self._enqueue([event.id], event.at)
+        return event
 
     def press(self, call: str, digits: str) -> Happening | None:
         """The person presses keys."""
@@ -100,6 +115,14 @@ class Provider(Deliveries):
             return None
         self.run.mark("world", f"press:{call}")
         return self._happen(call, "call.dtmf", digits=digits)
+
+    def rename(self, call: str) -> Happening | None:
+        """From now on the provider calls it by another id, and says so with its next event; it answers to both."""
+        if not self.remote(call).alive or call in self.outer.renamed.values():
+            return None
+        self.run.mark("world", f"rename:{call}")
+        self.outer.renamed[f"{call}-anew"] = call
+        return self._happen(call, "call.active")
 
     def leave(self, call: str, reason: str = "hangup-user") -> Happening | None:
         """The person hangs up, or never answers: the call ends with `reason`."""
@@ -255,7 +278,7 @@ class Provider(Deliveries):
         return remote
 
     async def hang_up(self, provider_call_id: str, *, key: str) -> bool:
-        remote = self.outer.calls.get(provider_call_id)
+        remote = self._known(provider_call_id)
         if remote is not None and remote.given_up_at is None:
             remote.given_up_at = self.run.now()
             self._changed()
@@ -284,7 +307,7 @@ class Provider(Deliveries):
 
     async def stop_listening(self, provider_call_id: str) -> None:
         fault = await self._before("stop_listening")
-        remote = self.outer.calls.get(provider_call_id)
+        remote = self._known(provider_call_id)
         if remote is not None and remote.turn_token is not None:
             remote.turn_token = None
             self._changed()
@@ -293,7 +316,7 @@ class Provider(Deliveries):
     async def status(self, provider_call_id: str) -> StatusAnswer:
         fault = await self._before("status")
         await self._after("status", fault)
-        remote = self.outer.calls.get(provider_call_id)
+        remote = self._known(provider_call_id)
         if remote is None:
             return StatusAnswer(CallStatus.NOT_FOUND)
         if remote.alive:
@@ -331,8 +354,11 @@ class Provider(Deliveries):
         if fault.mode == "unanswered":
             raise ProviderUnavailable(f"{command}: the answer got lost")
 
+    def _known(self, call: str) -> RemoteCall | None:
+        return self.outer.calls.get(self.outer.renamed.get(call, call))
+
     def _on_the_line(self, call: str) -> RemoteCall:
-        remote = self.outer.calls.get(call)
+        remote = self._known(call)
         if remote is None or not remote.alive:
             raise ProviderRefused(f"call {call} is not in progress")
         return remote
@@ -363,6 +389,8 @@ class Provider(Deliveries):
             self.pick_up(call)
         elif action == "leave":
             self.leave(call, reason)
+        elif action == "ask":
+            self._ask_for_stream(call)
         else:
             self.repeat_answer(call)
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from scenarios.voice_call.policy import RETRY_NON_2XX, Policy
+from scenarios.voice_call.remote_media import Media
 
 HUMAN: Final = "user"
 BOT: Final = "bot"
@@ -51,6 +52,7 @@ class Happening(msgspec.Struct):
 
     `owed`: it was acknowledged while its call was alive and not yet given up, so its effect must be found.
     `pending` counts the deliveries that still carry it. `acknowledged_at`: when it was acknowledged first.
+    `by_stream`: a transcript that travels over media streams, and by no webhook.
     """
 
     id: str
@@ -63,6 +65,7 @@ class Happening(msgspec.Struct):
     acknowledged: bool = False
     owed: bool = False
     acknowledged_at: float | None = None
+    by_stream: bool = False
 
 
 class Delivery(msgspec.Struct):
@@ -154,7 +157,9 @@ class Outer(msgspec.Struct):
     `patience_s`: a request that is not answered within this time has failed (None: the provider waits). `damaged`: remote
     calls one of whose records the medium has changed. `ample`: the disk is small and large enough for what happens.
     `clock_off_s`: how far the wall clock of the machine is off. `elsewhere`: the manager is set to another provider,
-    which knows none of these calls.
+    which knows none of these calls. `media`: None in a world without media streams. `renamed`: new ids of calls, with
+    those that they have here. `answers`: what each request was answered first, by its events; `answered_otherwise`: the
+    requests that were answered another thing later.
     """
 
     policy: Policy = RETRY_NON_2XX
@@ -179,6 +184,10 @@ class Outer(msgspec.Struct):
     ample: bool = False
     clock_off_s: float = 0.0
     elsewhere: bool = False
+    media: Media | None = None
+    renamed: dict[str, str] = {}
+    answers: dict[str, bytes] = {}
+    answered_otherwise: list[str] = []
 
 
 _encoder: Final = msgspec.msgpack.Encoder()
