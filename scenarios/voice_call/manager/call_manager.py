@@ -15,29 +15,36 @@ import msgspec
 from scenarios.voice_call.manager.call_view import call_view
 from scenarios.voice_call.manager.config import Config, EventLog
 from scenarios.voice_call.manager.core import CallBook
-from scenarios.voice_call.manager.duties import GREETING, OBLIGATION, POLL
+from scenarios.voice_call.manager.duties import GREETING, OBLIGATION, POLL, REPLY
 from scenarios.voice_call.manager.events import EventRules
 from scenarios.voice_call.manager.journal import Journal
 from scenarios.voice_call.manager.lifecycle import (
     MAX_DURATION,
+    MEDIA_INACTIVITY,
     NOTIFY_HANG_UP,
+    RING,
+    STREAM_GRACE,
     TRANSCRIPT,
     UNANSWERED,
     begin_ending,
     expire,
     is_live,
     owed,
+    ring_out,
 )
+from scenarios.voice_call.manager.media_stream import MediaStreams
 from scenarios.voice_call.manager.obligations import Obligations
 from scenarios.voice_call.manager.outbound import EndResult, InitiateResult, Outbound
 from scenarios.voice_call.manager.provider_client import ProviderClient
 from scenarios.voice_call.manager.provider_line import ProviderLine
 from scenarios.voice_call.manager.records import CallRecord
+from scenarios.voice_call.manager.replies import Assistant, Replies
 from scenarios.voice_call.manager.restore import Restore
 from scenarios.voice_call.manager.session_bridge import SESSION, SessionBridge
 from scenarios.voice_call.manager.session_store import SessionStore
 from scenarios.voice_call.manager.speaking import Speaking, TurnResult
 from scenarios.voice_call.manager.store import Store
+from scenarios.voice_call.manager.states import is_conversational
 from scenarios.voice_call.manager.switchboard import NotReady, Switchboard
 from scenarios.voice_call.manager.timers import Timers
 from scenarios.voice_call.manager.web import WebFace, no_stream
@@ -65,6 +72,8 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     sessions: type[SessionStore] = SessionStore
     bridge: type[SessionBridge] = SessionBridge
     webhook: type[Webhook] = Webhook
+    streams: type[MediaStreams] = MediaStreams
+    replies: type[Replies] = Replies
 
 
 class CallManager:
@@ -79,6 +88,7 @@ class CallManager:
         now: Callable[[], float] = time.time,
         new_id: Callable[[], str] = random_id,
         parts: Parts | None = None,
+        assistant: Assistant | None = None,
     ) -> None:
         self.config = config
         self.log = log
@@ -101,9 +111,12 @@ class CallManager:
             log=log,
             besides=self.bridge.duties if config.session_bridge else None,
         )
-        rules = parts.rules(config, self.book, provider.name, log=log)
+        rules = parts.rules(config, self.book, provider.name, new_id, log=log)
         self.webhook = parts.webhook(config, provider, rules, self.journal, self.is_ready, log=log)
-        self.app = WebFace(self.webhook, no_stream, start=self.start, stop=self.stop)
+        self.replies = parts.replies(self.desk, assistant)
+        self.streams = parts.streams(self.desk, rules, self.replies, self.is_ready)
+        sockets = self.streams if config.streaming else no_stream
+        self.app = WebFace(self.webhook, sockets, start=self.start, stop=self.stop)
         self.journal.follow = self.follow
         self._ready = False
         self._stopped = False
@@ -164,6 +177,8 @@ class CallManager:
             self._starting.cancel()
             await asyncio.wait([self._starting])
         self.speaking.interrupt_all()
+        self.replies.stop()
+        self.streams.stop()
         self.timers.stop()
         await self.drain()
         self.bridge.catch_up()
@@ -175,7 +190,7 @@ class CallManager:
         """Let admitted work end, for a while; then cancel it: what it owes is on the disk."""
         loop = asyncio.get_running_loop()
         until = loop.time() + self.config.drain_ms / 1000
-        while self.webhook.in_flight and loop.time() < until:
+        while (self.webhook.in_flight or self.streams.in_flight) and loop.time() < until:
             await asyncio.sleep(0.01)
         work = [*self.timers.running(), *self._calls_in_flight]
         if not work:
@@ -191,6 +206,8 @@ class CallManager:
         """A record was published: let timers and waiters know."""
         self.timers.rearm(record)
         self.speaking.follow(record)
+        self.replies.follow(record)
+        self.streams.follow(record)
 
     # --- timers --------------------------------------------------------------------------------------------------
 
@@ -210,6 +227,14 @@ class CallManager:
             self.end_notification(call_id)
         elif kind in (MAX_DURATION, UNANSWERED):
             self.expire_call(call_id)
+        elif kind == RING:
+            self.stop_ringing(call_id)
+        elif kind == REPLY:
+            await self.replies.answer(call_id)
+        elif kind == STREAM_GRACE:
+            self.streams.grace_is_over(call_id)
+        elif kind == MEDIA_INACTIVITY:
+            self.streams.watch(call_id)
 
     def expire_call(self, call_id: str) -> None:
         """The time of a call is up: end it durably; the hang-up is owed from the same record on."""
@@ -217,6 +242,13 @@ class CallManager:
         if record is not None and is_live(record):
             self.log.info("deadline-expired", call=call_id)
             self.journal.commit(record, expire(record, self.journal.now()), "expired")
+
+    def stop_ringing(self, call_id: str) -> None:
+        """Nobody answered our call: end it durably; the hang-up is owed from the same record on."""
+        record = self.book.get(call_id)
+        if record is not None and is_live(record) and not is_conversational(record.state):
+            self.log.info("ring-timeout", call=call_id)
+            self.journal.commit(record, ring_out(record, self.journal.now()), "no-answer")
 
     def end_notification(self, call_id: str) -> None:
         """The message was heard: hang up."""

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from scenarios.voice_call.manager.lifecycle import is_live
-from scenarios.voice_call.manager.records import CallRecord
+from scenarios.voice_call.manager.records import CallRecord, Media
 
 
 def call_view(record: CallRecord) -> dict[str, Any]:
@@ -34,4 +34,17 @@ def call_view(record: CallRecord) -> dict[str, Any]:
         "greeting": record.greeting,
         "turn": None if record.turn is None else msgspec.to_builtins(record.turn),
         "dial": record.dial,
+        "media": None if record.media is None else _media_view(record.media),
+        "reply": None if record.reply is None else msgspec.to_builtins(record.reply),
+    }
+
+
+def _media_view(media: Media) -> dict[str, Any]:
+    """What a reader may know about a stream: its tokens open it, so they are counted and not shown."""
+    return {
+        "connected": media.stream is not None,
+        "connectedAt": media.connected_at,
+        "disconnectedAt": media.disconnected_at,
+        "granted": len(media.tokens),
+        "used": len(media.used),
     }

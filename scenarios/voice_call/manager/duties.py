@@ -3,13 +3,25 @@
 import msgspec
 
 from scenarios.voice_call.manager.config import Config
-from scenarios.voice_call.manager.lifecycle import MAX_DURATION, NOTIFY_HANG_UP, TRANSCRIPT, UNANSWERED, is_live, owed
+from scenarios.voice_call.manager.lifecycle import (
+    MAX_DURATION,
+    MEDIA_INACTIVITY,
+    NOTIFY_HANG_UP,
+    RING,
+    STREAM_GRACE,
+    TRANSCRIPT,
+    UNANSWERED,
+    is_live,
+    owed,
+    reply_is_open,
+)
 from scenarios.voice_call.manager.records import CallRecord
 from scenarios.voice_call.manager.states import is_conversational
 
 OBLIGATION = "obligation"
 GREETING = "greeting"
 POLL = "poll"
+REPLY = "reply"
 
 
 class Duty(msgspec.Struct, frozen=True):
@@ -25,10 +37,13 @@ class Duty(msgspec.Struct, frozen=True):
 def budget(config: Config, kind: str) -> int:
     """The longest a deadline of this kind may lie ahead, whatever the clock says."""
     return {
+        RING: config.ring_timeout_ms,
         UNANSWERED: config.unanswered_ms,
         MAX_DURATION: config.max_duration_ms,
         NOTIFY_HANG_UP: config.notify_hang_up_delay_ms,
         TRANSCRIPT: config.transcript_wait_ms,
+        STREAM_GRACE: config.stream_grace_ms,
+        MEDIA_INACTIVITY: config.media_inactivity_ms,
     }.get(kind, config.max_duration_ms)
 
 
@@ -46,5 +61,7 @@ def duties(record: CallRecord, config: Config, now: int, *, dialing: bool) -> di
         return wanted
     if record.greeting == "started" or (record.greeting == "queued" and is_conversational(record.state)):
         wanted[GREETING] = Duty(now, False)
+    if reply_is_open(record):
+        wanted[REPLY] = Duty(now, False)
     wanted[POLL] = Duty(now + config.poll_interval_ms, False)
     return wanted

@@ -22,6 +22,8 @@ from scenarios.voice_call.manager.lifecycle import (
     converse,
     finish,
     forget_event_ids,
+    grant_stream,
+    is_live,
     move,
     owe_hang_up,
     said,
@@ -79,12 +81,18 @@ class RetryLater(Exception):
 
 
 class EventRules:
-    """Decides what an event does. Each method is one rule."""
+    """Decides what an event does. Each method is one rule.
 
-    def __init__(self, config: Config, book: CallBook, provider: str, *, log: EventLog) -> None:
+    `issue` makes the token of a media stream: chance comes from outside.
+    """
+
+    def __init__(
+        self, config: Config, book: CallBook, provider: str, issue: Callable[[], str], *, log: EventLog
+    ) -> None:
         self.config = config
         self.book = book
         self.provider = provider
+        self.issue = issue
         self.log = log
         self._apply: dict[str, Callable[[CallRecord, CallEvent, int], CallRecord]] = {
             "call.answered": self.apply_answered,
@@ -217,8 +225,14 @@ class EventRules:
         return forget_event_ids(remembered, self.config.max_event_ids_per_call)
 
     def apply(self, record: CallRecord, event: CallEvent, now: int) -> CallRecord:
-        """The live record after an event: claim and effect."""
-        record = self.remap(self.claim(record, event, now), event)
+        """The live record after an event: claim and effect, and the token of the stream it asks for."""
+        record = self.apply_kind(self.remap(self.claim(record, event, now), event), event, now)
+        if event.wants_stream and self.config.streaming and is_live(record):
+            return grant_stream(record, self.dedupe_key(event), self.issue())
+        return record
+
+    def apply_kind(self, record: CallRecord, event: CallEvent, now: int) -> CallRecord:
+        """What the kind of an event changes."""
         if event.type in self._apply:
             return self._apply[event.type](record, event, now)
         if event.type in ("call.initiated", "call.ringing", "call.active", "call.speaking"):

@@ -7,14 +7,19 @@ call was answered.
 
 from msgspec.structs import replace
 
-from scenarios.voice_call.manager.records import CallRecord, TranscriptLine, Turn
+from scenarios.voice_call.manager.records import CallRecord, Media, Reply, TranscriptLine, Turn
 from scenarios.voice_call.manager.states import advance, end_reason, is_terminal
 
+RING = "ring"
 UNANSWERED = "unanswered"
 MAX_DURATION = "max-duration"
 NOTIFY_HANG_UP = "notify-hang-up"
 TRANSCRIPT = "transcript"
+STREAM_GRACE = "stream-grace"
+MEDIA_INACTIVITY = "media-inactivity"
 
+_UNTIL_ANSWERED = (RING, UNANSWERED)
+_REPLYING = ("thinking", "speaking")
 _GENERIC_REASONS = ("completed", "hangup-bot")
 
 
@@ -43,7 +48,7 @@ def converse(record: CallRecord, at: int, max_duration_ms: int) -> CallRecord:
     deadline = at + max_duration_ms
     if MAX_DURATION in record.deadlines:
         deadline = min(deadline, record.deadlines[MAX_DURATION])
-    others = {kind: due for kind, due in record.deadlines.items() if kind != UNANSWERED}
+    others = {kind: due for kind, due in record.deadlines.items() if kind not in _UNTIL_ANSWERED}
     return replace(record, deadlines=others | {MAX_DURATION: deadline})
 
 
@@ -105,6 +110,8 @@ def finish(record: CallRecord, reason: str | None, at: int) -> CallRecord:
         deadlines={},
         playing=None,
         greeting="skipped" if record.greeting == "queued" else record.greeting,
+        media=_unplugged(record.media, at),
+        reply=_broken_off(record.reply),
     )
 
 
@@ -130,6 +137,16 @@ def expire(record: CallRecord, now: int) -> CallRecord:
     """The time is up: the call is over here, and the provider is owed a hang-up if it may be alive there."""
     expired = finish(replace(record, ending="timeout"), "timeout", now)
     return owe_hang_up(expired, now)
+
+
+def ring_out(record: CallRecord, now: int) -> CallRecord:
+    """Nobody answered in time: the call is over here, and a hang-up is owed.
+
+    Without a provider id nobody can say that it rang.
+    """
+    if record.provider_call_id is None:
+        return fail_unconnected(record, now)
+    return owe_hang_up(finish(record, "no-answer", now), now)
 
 
 def fail_unconnected(record: CallRecord, now: int) -> CallRecord:
@@ -159,3 +176,65 @@ def with_a_deadline(record: CallRecord, max_duration_ms: int, now: int) -> CallR
         return record
     start = record.answered_at or record.started_at or now
     return with_deadline(record, MAX_DURATION, start + max_duration_ms)
+
+
+# --- media streams ---------------------------------------------------------------------------------------------------
+
+
+def grant_stream(record: CallRecord, key: str, token: str) -> CallRecord:
+    """The record whose event `key` hands out this token.
+
+    Tokens of events that were forgotten are forgotten with them: they open nothing and are never asked for again.
+    """
+    media = record.media or Media()
+    tokens = {known: old for known, old in media.tokens.items() if known in record.processed_event_ids}
+    tokens[key] = token
+    used = tuple(old for old in media.used if old in tokens.values())
+    return replace(record, media=replace(media, tokens=tokens, used=used))
+
+
+def connect_stream(record: CallRecord, token: str, now: int, inactivity_ms: int) -> CallRecord:
+    """The record whose stream is the one with this token, whatever was connected before: a newer one wins."""
+    media = record.media or Media()
+    used = media.used if token in media.used else (*media.used, token)
+    connected = replace(media, used=used, stream=token, connected_at=now)
+    deadlines = {kind: due for kind, due in record.deadlines.items() if kind != STREAM_GRACE}
+    return replace(record, media=connected, deadlines=deadlines | {MEDIA_INACTIVITY: now + inactivity_ms})
+
+
+def keep_stream(record: CallRecord, due: int) -> CallRecord:
+    """The record whose stream was heard of: the only deadline that moves, and only when it has fired."""
+    return replace(record, deadlines=record.deadlines | {MEDIA_INACTIVITY: due})
+
+
+def lose_stream(record: CallRecord, now: int, grace_ms: int) -> CallRecord:
+    """The record whose stream has ended: for a while a newer one may come, then the call is ended."""
+    if record.media is None or record.media.stream is None:
+        return record
+    record = replace(without_deadline(record, MEDIA_INACTIVITY), media=_unplugged(record.media, now))
+    return with_deadline(record, STREAM_GRACE, now + grace_ms) if is_live(record) else record
+
+
+def _unplugged(media: Media | None, at: int) -> Media | None:
+    if media is None or media.stream is None:
+        return media
+    return replace(media, stream=None, disconnected_at=at)
+
+
+# --- replies ---------------------------------------------------------------------------------------------------------
+
+
+def reply_is_open(record: CallRecord) -> bool:
+    """Whether an answer of the assistant is being thought of or spoken."""
+    return record.reply is not None and record.reply.phase in _REPLYING
+
+
+def break_off_reply(record: CallRecord) -> CallRecord:
+    """The record whose open reply, if any, is over: what was not heard of it will not be heard."""
+    return replace(record, reply=_broken_off(record.reply))
+
+
+def _broken_off(reply: Reply | None) -> Reply | None:
+    if reply is None or reply.phase not in _REPLYING:
+        return reply
+    return replace(reply, phase="interrupted")

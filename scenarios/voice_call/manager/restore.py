@@ -2,7 +2,7 @@
 
 Every live call is asked about. A call that is over there gets one durable end with a reason; an unknown
 answer keeps the call, with its deadline; an expired call ends as `timeout` and a hang-up is owed. What was in
-the middle of happening (a question, an announcement) is closed, once. Nothing here dials. A second restore of
+the middle of happening (a question, an announcement, a media stream) is closed, once. Nothing here dials. A second restore of
 the same log writes nothing.
 """
 
@@ -13,11 +13,15 @@ from msgspec.structs import replace
 
 from scenarios.voice_call.manager.lifecycle import (
     MAX_DURATION,
+    RING,
     UNANSWERED,
+    break_off_reply,
     close_turn,
     confirm_gone,
     expire,
+    lose_stream,
     move,
+    ring_out,
     with_a_deadline,
 )
 from scenarios.voice_call.manager.log_reading import EVERY_CALL, LoadedLog
@@ -95,8 +99,8 @@ class Restore:
         record = self.with_deadline(record, now)
         if self.is_overdue(record, now):
             self.desk.log.info("deadline-overdue-on-restore", call=record.call_id)
-            return expire(record, now)
-        return self.tidy(record)
+            return ring_out(record, now) if record.deadlines.get(RING, now + 1) <= now else expire(record, now)
+        return self.without_stream(self.tidy(record), now)
 
     def with_deadline(self, record: CallRecord, now: int) -> CallRecord:
         """Every restored call has a finite deadline: the one it had."""
@@ -104,7 +108,7 @@ class Restore:
 
     def is_overdue(self, record: CallRecord, now: int) -> bool:
         """Whether the deadline that ends the call passed while nobody was there."""
-        return any(record.deadlines.get(kind, now + 1) <= now for kind in (UNANSWERED, MAX_DURATION))
+        return any(record.deadlines.get(kind, now + 1) <= now for kind in (RING, UNANSWERED, MAX_DURATION))
 
     def tidy(self, record: CallRecord) -> CallRecord:
         """Close what the dead process had begun: its questions and announcements have nobody who waits."""
@@ -117,7 +121,17 @@ class Restore:
         if record.greeting == "started":
             self.desk.log.info("greeting-interrupted", call=record.call_id)
             record = self.greeting_after_crash(record)
+        if record.reply is not None and record.reply.phase == "speaking":
+            self.desk.log.info("reply-interrupted", call=record.call_id, why="restart")
+            record = break_off_reply(record)
         return record
+
+    def without_stream(self, record: CallRecord, now: int) -> CallRecord:
+        """No socket outlives its process: the provider has the grace, from now on, to open another."""
+        if record.media is None or record.media.stream is None:
+            return record
+        self.desk.log.info("stream-lost", call=record.call_id)
+        return lose_stream(record, now, self.desk.config.stream_grace_ms)
 
     def greeting_after_crash(self, record: CallRecord) -> CallRecord:
         """A greeting that was begun: nobody knows whether it was heard; by default it is not repeated."""
