@@ -166,7 +166,7 @@ def where_they_belong(case: CallCase, observed: CallsObserved) -> list[Violation
             for one in record["processedEventIds"]
             if one not in ids
         ]
-        times = {_answer_time(event, record) for event in events if event.kind == "call.answered"}
+        times = {at for event in events if event.kind == "call.answered" for at in _answer_times(event, record)}
         if record["answeredAt"] is not None and record["answeredAt"] not in times:
             found.append(violation("misattributed", f"call {name} was answered at a time nobody reported", name))
         found += _turn(name, record, events)
@@ -184,9 +184,10 @@ def _foreign_lines(world: Provider, record: Mapping[str, Any], events: list[Happ
     ]
 
 
-def _answer_time(event: Happening, record: Mapping[str, Any]) -> int:
-    """An answer that is reported after a later event has begun the record cannot lie before its beginning."""
-    return max(int(event.body["timestamp"]), int(record["startedAt"]))
+def _answer_times(event: Happening, record: Mapping[str, Any]) -> set[int]:
+    """The time that was reported, or the beginning of the record for a manager that lets no answer lie before it."""
+    reported = int(event.body["timestamp"])
+    return {reported, max(reported, int(record["startedAt"]))}
 
 
 def _turn(name: str, record: Mapping[str, Any], events: list[Happening]) -> list[Violation]:
@@ -212,13 +213,13 @@ def first_answer_wins(case: CallCase, observed: CallsObserved) -> list[Violation
     for call in observed.calls:
         name, record = call.id, observed.records[call.id]
         event = answers.get(record["providerCallId"])
-        if event is None or record["answeredAt"] == _answer_time(event, record):
+        if event is None or record["answeredAt"] in _answer_times(event, record):
             continue
         earlier = [
             other
             for other in case.world.outer.happenings.values()
             if other.kind == "call.answered"
-            and _answer_time(other, record) == record["answeredAt"]
+            and record["answeredAt"] in _answer_times(other, record)
             and other.id in attempted
             and attempted[other.id].first < acknowledged[event.id].first
         ]
