@@ -43,8 +43,8 @@ from scenarios.voice_call.manager.restore import Restore
 from scenarios.voice_call.manager.session_bridge import SESSION, SessionBridge
 from scenarios.voice_call.manager.session_store import SessionStore
 from scenarios.voice_call.manager.speaking import Speaking, TurnResult
-from scenarios.voice_call.manager.store import Store
 from scenarios.voice_call.manager.states import is_conversational
+from scenarios.voice_call.manager.store import Store
 from scenarios.voice_call.manager.switchboard import NotReady, Switchboard
 from scenarios.voice_call.manager.timers import Timers
 from scenarios.voice_call.manager.web import WebFace, no_stream
