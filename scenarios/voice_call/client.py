@@ -2,11 +2,14 @@
 
 A request is marked `attempted` as "api:<name>", then `acknowledged`, or `refused`; `refused` with the detail
 `final` says that the client was told "it did not happen" and relies on it. A request that a death cut off stays
-"pending": its outcome is not known. The memory lives in the provider's tree, because it survives the subject as well.
+"pending": its outcome is not known. One that was answered with an error which the interface does not know is
+"broken". The memory lives in the provider's tree, because it survives the subject as well.
 """
 
 import asyncio
 from typing import Final
+
+from msgspec.structs import replace
 
 from scenarios.voice_call.manager.call_manager import CallManager
 from scenarios.voice_call.manager.provider_client import ProviderRefused, ProviderUnavailable
@@ -14,6 +17,7 @@ from scenarios.voice_call.manager.store import StoreUnavailable
 from scenarios.voice_call.manager.switchboard import CallEnded, CallNotConnected, CallNotFound, NotReady, TurnInProgress
 from scenarios.voice_call.provider import Provider
 from scenarios.voice_call.remote import Look, Request
+from scenarios.voice_call.session_memory import encode_memory, memory_of
 
 _TOLD_NOT = (NotReady, CallNotFound, CallNotConnected, CallEnded, TurnInProgress)
 _TOLD_MAYBE = (ProviderRefused, ProviderUnavailable, StoreUnavailable, TimeoutError)
@@ -39,6 +43,9 @@ class Client:
             # documented: a store that is unavailable means that nobody was dialled
             self._refused(request, str(error), final=isinstance(error, (*_TOLD_NOT, StoreUnavailable)))
             return None
+        except Exception as error:
+            self._broken(request, error)
+            return None
         if result.outcome == "created":
             return self._done(request, result.call_id)
         self._refused(request, result.reason or result.outcome, final=result.outcome == "refused")
@@ -52,6 +59,9 @@ class Client:
         except (*_TOLD_NOT, *_TOLD_MAYBE) as error:
             self._refused(request, str(error), final=isinstance(error, _TOLD_NOT))
             return
+        except Exception as error:
+            self._broken(request, error)
+            return
         self._done(request, call_id)
 
     async def continue_call(self, name: str, call_id: str, prompt: str) -> str | None:
@@ -62,6 +72,9 @@ class Client:
                 result = await self.manager.continue_call(call_id, prompt)
         except (*_TOLD_NOT, *_TOLD_MAYBE) as error:
             self._refused(request, str(error), final=isinstance(error, _TOLD_NOT))
+            return None
+        except Exception as error:
+            self._broken(request, error)
             return None
         if result.outcome != "answered":
             self._refused(request, result.outcome, final=False)
@@ -77,7 +90,23 @@ class Client:
         except (*_TOLD_NOT, *_TOLD_MAYBE) as error:
             self._refused(request, str(error), final=False)
             return
+        except Exception as error:
+            self._broken(request, error)
+            return
         self._done(request, call_id)
+
+    async def reset_session(self, name: str, key: str) -> None:
+        """Ask for a session to begin anew; the request remembers what it held before, and how long its calls were."""
+        before = memory_of(key, self.manager)
+        request = self._ask(Request(name, "reset", text=key, answer=encode_memory(before)))
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await self.manager.reset_session(key)
+        except (*_TOLD_NOT, *_TOLD_MAYBE) as error:
+            self._refused(request, str(error), final=isinstance(error, _TOLD_NOT))
+            return
+        after = memory_of(key, self.manager)
+        self._done(request, None, encode_memory(replace(before, lengths=after.lengths)))
 
     def look(self, call_id: str | None) -> None:
         """Read one call, and remember what was shown. Reading is free, and changes nothing."""
@@ -113,4 +142,10 @@ class Client:
     def _refused(self, request: Request, reason: str, *, final: bool) -> None:
         self.provider.run.mark("refused", f"api:{request.name}", reason=reason, final=final)
         request.outcome = "refused" if final else "failed"
+        self.provider.remember(request)
+
+    def _broken(self, request: Request, error: Exception) -> None:
+        """Nothing of this is in the manager's interface: the client gives up, and knows nothing."""
+        self._refused(request, f"{type(error).__name__}: {error}", final=False)
+        request.outcome, request.answer = "broken", f"{type(error).__name__}: {error}"
         self.provider.remember(request)

@@ -18,6 +18,7 @@ from scenarios.voice_call import effect_promises as effects
 from scenarios.voice_call import ending_promises as endings
 from scenarios.voice_call import event_promises as events
 from scenarios.voice_call import reader_promises as readers
+from scenarios.voice_call import request_promises as requests
 from scenarios.voice_call import turn_promises as turns
 from scenarios.voice_call.event_promises import CallCase
 from scenarios.voice_call.observe import CallsObserved
@@ -49,6 +50,7 @@ def _promise(name: str, verdict: str, judge: Judge, phases: frozenset[Phase]) ->
 
 CONTRACT: Final[tuple[Guarantee, ...]] = (
     Guarantee("answers", VERDICTS["unavailable"], answers, ALWAYS),
+    _promise("requests-fail-as-documented", "unavailable", requests.requests_fail_as_documented, ALWAYS),
     _promise("durable-when-acknowledged", "acked-not-durable", events.durable_when_acknowledged, RESTARTED),
     _promise("not-lost", "lost", events.not_lost, AT_REST),
     _promise("errors-are-told", "swallowed-error", events.errors_are_told, ALWAYS),

@@ -112,7 +112,7 @@ class Request(msgspec.Struct):
     """A request of the outside client, by its name: what was asked and what came back.
 
     `outcome` is "pending" (no answer yet, or the process died in between), "done", "refused" (told that it did not
-    happen) or "failed" (told that it is not known).
+    happen), "failed" (told that it is not known) or "broken" (an error of no known kind; `answer` quotes it).
     """
 
     name: str
@@ -159,7 +159,7 @@ class Outer(msgspec.Struct):
     `clock_off_s`: how far the wall clock of the machine is off. `elsewhere`: the manager is set to another provider,
     which knows none of these calls. `media`: None in a world without media streams. `renamed`: new ids of calls, with
     those that they have here. `answers`: what each request was answered first, by its events; `answered_otherwise`: the
-    requests that were answered another thing later.
+    requests that were answered another thing later. `bridged`: what is said is kept in sessions, beside the calls.
     """
 
     policy: Policy = RETRY_NON_2XX
@@ -188,6 +188,7 @@ class Outer(msgspec.Struct):
     renamed: dict[str, str] = {}
     answers: dict[str, bytes] = {}
     answered_otherwise: list[str] = []
+    bridged: bool = False
 
 
 _encoder: Final = msgspec.msgpack.Encoder()
