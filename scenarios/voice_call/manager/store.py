@@ -13,7 +13,6 @@ Not modelled: several logs, rotation by others, disks that lie about fsync.
 
 import contextlib
 import errno
-import fcntl
 import os
 import zlib
 from collections.abc import Iterable, Iterator
@@ -21,29 +20,23 @@ from collections.abc import Iterable, Iterator
 from scenarios.voice_call.manager.config import EventLog
 from scenarios.voice_call.manager.log_reading import LoadedLog, LogReader, OutOfOrder
 from scenarios.voice_call.manager.records import CallRecord, delta, encode_line
+from scenarios.voice_call.manager.store_directory import LOCK_NAME, StoreDirectory, StoreLocked, StoreUnavailable
+
+__all__ = ["LOCK_NAME", "LOG_NAME", "ORIGINAL_NAME", "TEMPORARY_NAME", "Store", "StoreLocked", "StoreUnavailable"]
 
 LOG_NAME = "calls.jsonl"
 TEMPORARY_NAME = "calls.jsonl.tmp"
-LOCK_NAME = "calls.lock"
 ORIGINAL_NAME = "calls.v0.jsonl"
 _READ_SIZE = 1 << 20
 
 
-class StoreUnavailable(Exception):
-    """The store could not make a record durable, or cannot be read: nothing may be acknowledged."""
-
-
-class StoreLocked(StoreUnavailable):
-    """Another process owns the store."""
-
-
-class Store:
+class Store(StoreDirectory):
     """The log of one directory. `open` before anything else; `close` gives the lock back."""
 
     reader: type[LogReader] = LogReader
 
     def __init__(self, directory: str, *, log: EventLog, compact_after_lines: int = 1_000) -> None:
-        self.directory = os.path.abspath(directory)
+        super().__init__(directory)
         self.path = os.path.join(self.directory, LOG_NAME)
         self.temporary = os.path.join(self.directory, TEMPORARY_NAME)
         self.original = os.path.join(self.directory, ORIGINAL_NAME)
@@ -85,36 +78,6 @@ class Store:
             raise
         self._gen = loaded.last_gen + 1
         return loaded
-
-    def make_directory(self, path: str) -> None:
-        """Make each missing level; each new entry is synced."""
-        try:
-            os.mkdir(path, 0o700)
-        except FileExistsError:
-            return
-        except FileNotFoundError:
-            self.make_directory(os.path.dirname(path))
-            os.mkdir(path, 0o700)
-        self.sync_directory(os.path.dirname(path))
-
-    def take_lock(self, path: str) -> int:
-        """An exclusive lock for life.
-
-        The kernel frees it with the process, so there is no stale owner to guess about.
-        """
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            owner = os.read(fd, 64).decode("ascii", "replace").strip() or "an unnamed process"
-            os.close(fd)
-            raise StoreLocked(f"{self.directory} belongs to {owner}; stop it first, or use another --store") from None
-        except BaseException:
-            os.close(fd)
-            raise
-        with contextlib.suppress(OSError):
-            os.write(fd, f"pid {os.getpid():<20}\n".encode("ascii"))
-        return fd
 
     def remove_leftovers(self) -> None:
         """Remove what a compaction left behind, unread: it never became the log."""
@@ -388,26 +351,7 @@ class Store:
             if old >= 0:
                 os.close(old)
 
-    # --- directories and the end ---------------------------------------------------------------------------------
-
-    def sync_directory(self, path: str) -> None:
-        """The entries of a directory are on the disk."""
-        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-
-    def sync_ancestors(self) -> None:
-        """Every level above the store; one that may not be opened cannot have been made by this program."""
-        level = os.path.dirname(self.directory)
-        while True:
-            with contextlib.suppress(PermissionError):
-                self.sync_directory(level)
-            above = os.path.dirname(level)
-            if above == level:
-                return
-            level = above
+    # --- the end -------------------------------------------------------------------------------------------------
 
     def close(self) -> None:
         """Give up the log and the lock; everything appended is already synced. A second call does nothing."""
