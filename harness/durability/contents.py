@@ -1,4 +1,4 @@
-"""Contents: which versions of one file may be found after a crash.
+"""Contents: the parts that the versions of one file are made of.
 
 A file's pending units are a chain of sizes and a chain of data for each sector (rule 1), so a version is: how many
 sizes survived, and for each sector that those sizes show, how much of its chain. Sectors are independent once the size
@@ -9,10 +9,13 @@ from the keys of its sectors (`File.key`), its bytes only when somebody asks for
 import itertools
 from collections.abc import Iterator, Sequence
 from random import Random
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from harness.disk import SECTOR, File, sector_key, size_key
 from harness.durability.units import DataUnit, SizeUnit, UnitId
+
+_REMEMBERED: Final = 16_384
+"""Bytes up to which a version keeps its content for the next who asks."""
 
 
 class FileHistory:
@@ -137,9 +140,12 @@ class Version:
         return missing
 
     def file(self) -> File:
-        if self._file is None:
-            self._file = self._row.build(self.key, self._choices)
-        return self._file
+        if self._file is not None:
+            return self._file
+        file = self._row.build(self.key, self._choices)
+        if file.size <= _REMEMBERED:
+            self._file = file
+        return file
 
 
 class Row:
@@ -148,10 +154,19 @@ class Row:
     `pending`: units that are not durable; `inside`, `outside`: units that must, and must not, be in the version.
     """
 
-    __slots__ = ("_clip", "_history", "_key", "_sectors", "missing", "sides", "size")
+    __slots__ = ("_clip", "_history", "_key", "_sectors", "_shared", "missing", "sides", "size")
 
-    def __init__(self, history: FileHistory, count: int, pending: int, inside: int, outside: int) -> None:
+    def __init__(
+        self,
+        history: FileHistory,
+        count: int,
+        pending: int,
+        inside: int,
+        outside: int,
+        shared: dict[tuple[int, int, int, int], list[Choice]] | None = None,
+    ) -> None:
         self._history = history
+        self._shared = shared if shared is not None else {}
         sizes = history.sizes
         self.size = sizes[count - 1].size if count else history.base.size
         if count:
@@ -185,6 +200,9 @@ class Row:
         history = self._history
         visible = min(self.size - sector * SECTOR, SECTOR)
         cutting = [unit for unit in shrinks if unit.size < (sector + 1) * SECTOR] if shrinks else shrinks
+        name = (sector, low, high, visible)
+        if not cutting and name in self._shared:
+            return self._shared[name]
         choices: list[Choice] = []
         seen: set[int] = set()
         for length in range(high, low - 1, -1):
@@ -195,6 +213,8 @@ class Row:
             if key not in seen:
                 seen.add(key)
                 choices.append(Choice(key, data, tuple([unit.id for unit in chain[length:]])))
+        if not cutting:
+            self._shared[name] = choices
         return choices
 
     def _static_key(self) -> int:
@@ -232,11 +252,25 @@ class Row:
                 key ^= choice.key
             yield Version(key, self, choices)
 
+    def plain(self, *, whole: bool) -> Version:
+        """Each sector with most of its units, or each with fewest."""
+        return self._version(tuple([side[0] if whole else side[-1] for side in self.sides]))
+
+    def but_one(self, index: int, *, whole: bool) -> Version:
+        """As `plain`, one sector the other way round."""
+        choices = [side[0] if whole else side[-1] for side in self.sides]
+        choices[index] = self.sides[index][-1 if whole else 0]
+        return self._version(tuple(choices))
+
     def sample(self, chance: Random) -> Version:
         whole = chance.random()
-        choices = tuple(
-            [side[0] if len(side) == 1 or chance.random() < whole else chance.choice(side) for side in self.sides]
+        return self._version(
+            tuple(
+                [side[0] if len(side) == 1 or chance.random() < whole else chance.choice(side) for side in self.sides]
+            )
         )
+
+    def _version(self, choices: tuple[Choice, ...]) -> Version:
         key = self._key
         for choice in choices:
             key ^= choice.key
@@ -273,72 +307,3 @@ class Row:
         for sector, choice in zip(self._sectors, choices, strict=True):
             buffer[sector * SECTOR : sector * SECTOR + len(choice.data)] = choice.data
         return File.keyed(buffer, size, key)
-
-
-class FileVersions:
-    """All versions of one file that hold the units `inside` and none of `outside`."""
-
-    __slots__ = ("_keys", "_versions", "rows")
-
-    def __init__(self, history: FileHistory, pending: int, inside: int, outside: int) -> None:
-        low = high = 0
-        for index, unit in enumerate(history.sizes):
-            if not unit.bit & pending or unit.bit & inside:
-                low = index + 1
-            elif unit.bit & outside:
-                break
-            high = index + 1
-        self.rows = [Row(history, count, pending, inside, outside) for count in range(high, low - 1, -1)]
-        self._versions: list[Version] | None = None
-        self._keys: frozenset[int] | None = None
-
-    def at_most(self) -> int:
-        """The number of versions; too large only where two rows have one size (`distinct_sizes` is False)."""
-        return sum(row.count() for row in self.rows)
-
-    def distinct_sizes(self) -> bool:
-        return len({row.size for row in self.rows}) == len(self.rows)
-
-    def keys(self) -> frozenset[int]:
-        """The keys of all versions; list only what `at_most` says is listable."""
-        if self._keys is None:
-            self._keys = frozenset(itertools.chain.from_iterable(row.keys() for row in self.rows))
-        return self._keys
-
-    def versions(self) -> list[Version]:
-        """All versions, each content once, what survived most first; list only what `at_most` says is listable."""
-        if self._versions is None:
-            self._versions = list(self.listed())
-        return self._versions
-
-    def listed(self) -> Iterator[Version]:
-        """As `versions`, one by one, however many there are."""
-        seen: set[int] = set()
-        for row in self.rows:
-            for version in row.versions():
-                if version.key not in seen:
-                    seen.add(version.key)
-                    yield version
-
-    def first(self) -> Version:
-        """The version in which everything that may survive did."""
-        return next(iter(self.rows[0].versions()))
-
-    def sample(self, chance: Random) -> Version:
-        """A random version: any size as likely as another, then mostly holes or mostly whole."""
-        row = chance.choice(self.rows)
-        return row.sample(chance)
-
-    def holds(self, file: File) -> bool:
-        return any(row.holds(file) for row in self.rows)
-
-
-def version_of(history: FileHistory, pending: int, survived: int) -> Version:
-    """The version in which exactly the durable units and those of `survived` are."""
-    count = 0
-    for unit in history.sizes:
-        if unit.bit & pending and not unit.bit & survived:
-            break
-        count += 1
-    row = Row(history, count, pending, survived, pending & ~survived)
-    return next(iter(row.versions()))

@@ -13,16 +13,18 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from harness.disk import DiskImage, Node
-from harness.durability.contents import Version, version_of
+from harness.durability.contents import Version
 from harness.durability.counting import bits_of, count_down_sets
+from harness.durability.cuts import ByteCuts
 from harness.durability.observable import ObservableStates, Observed
-from harness.durability.pending import Append, Pending
+from harness.durability.pending import Pending
 from harness.durability.profiles import Profile
 from harness.durability.scenes import Scene, Scenes, distinct_in, file_at
 from harness.durability.state import CrashState, State
 from harness.durability.tears import cut_bases, cut_lengths, page_prefixes
 from harness.durability.trees import CrashImage, StateKey, Tree, state_key, tree_with
 from harness.durability.units import EntryUnit, UnitId
+from harness.durability.versions import version_of
 from harness.trace import Item, Source
 
 __all__ = ["BOUND", "CrashState", "CrashStates", "KillPoint", "State", "UnitId"]
@@ -94,7 +96,7 @@ class KillPoint:
         self._inside: Final = inside
         self._version: Final = walk.disk.version
         self._factors: Final = Scenes(walk.disk, walk.tree_of, walk.bound)
-        self._cuts: list[State] | None = None
+        self._cuts: list[tuple[CrashState, ByteCuts]] | None = None
         self._legal: int | None = None
         self._distinct: tuple[int, bool] | None = None
 
@@ -131,7 +133,7 @@ class KillPoint:
     @property
     def exhaustive(self) -> bool:
         """Whether `states` yields every different image; False when the bound cuts it."""
-        return self.distinct <= self._walk.bound and self.scenes() is not None
+        return not self.thinned and self.distinct <= self._walk.bound and self.scenes() is not None
 
     # -- states --------------------------------------------------------------------------------------------------
 
@@ -151,10 +153,10 @@ class KillPoint:
         """The states that recovery can tell apart; see there. `observed`: what earlier runs already told."""
         return ObservableStates(self, self._walk.bound, observed)
 
-    def extra_states(self) -> list[State]:
+    def extra_states(self) -> Iterator[State]:
         """The states that are in no scene: writes that stopped inside, and what a killed process leaves."""
         self._demand_current()
-        return self._page_states() if self._on_page_cache or self._inside is not None else self.cuts()
+        return iter(self._page_states()) if self._on_page_cache or self._inside is not None else self.cuts()
 
     def state_in(self, scene: Scene, decided: Mapping[int, Version]) -> State:
         """The state of `scene` with these versions of files, and of all others the one that lost least."""
@@ -242,7 +244,7 @@ class KillPoint:
 
     def _samples(self) -> Iterator[State]:
         """Random states: the reader stops. Ends by itself where nothing new comes any more."""
-        chance = random.Random(f"{self._walk.seed}:{self.position}")
+        chance = self.chance()
         scenes = self.scenes()
         seen: set[StateKey] = set()
         repeats = 0
@@ -256,6 +258,10 @@ class KillPoint:
             repeats = repeats + 1 if state[1].state_key in seen else 0
             seen.add(state[1].state_key)
             yield state
+
+    def chance(self) -> random.Random:
+        """The randomness of samples at this kill-point: the same each time it is asked for."""
+        return random.Random(f"{self._walk.seed}:{self.position}")
 
     def _random_down_set(self, chance: random.Random) -> int:
         disk = self._walk.disk
@@ -303,49 +309,54 @@ class KillPoint:
         if scenes is None:
             return self.legal, False
         total, exact = distinct_in(scenes, self._walk.bound)
-        cut_images = {image.state_key: image for _, image in self.cuts()}
+        if self.thinned:
+            return total + sum(len(cuts.lengths) for _, cuts in self._byte_cuts()), False
+        return total + self._cuts_in_no_scene(scenes), exact
+
+    def _cuts_in_no_scene(self, scenes: list[Scene]) -> int:
+        """How many different images the byte cuts add to those of the scenes."""
         shapes: dict[int, list[Scene]] = {}
         for scene in scenes:
             shapes.setdefault(scene.tree.shape, []).append(scene)
-        for key, image in cut_images.items():
-            total += not any(scene.holds(image) for scene in shapes.get(key[0], ()))
-        return total, exact
+        known: set[StateKey] = set()
+        added = 0
+        for _, cuts in self._byte_cuts():
+            ino, offset = cuts.append.ino, cuts.append.offset
+            sizes = {size for scene in scenes if ino in scene.open for size in scene.open[ino].sizes()}
+            for length, key in zip(cuts.lengths, cuts.keys(), strict=True):
+                if key in known:
+                    continue
+                known.add(key)
+                # Only a file whose size may be found without a cut needs a closer look.
+                may_be = offset + length in sizes or len(cuts.lengths) == 1
+                image = cuts.image(length) if may_be else None
+                added += image is None or not any(scene.holds(image) for scene in shapes.get(key[0], ()))
+        return added
 
-    def cuts(self) -> list[State]:
-        """Byte cuts: clean prefixes of one pending append, with everything earlier and with only what had to survive.
+    def cuts(self) -> Iterator[State]:
+        """Byte cuts (`cuts.py`); of more than the bound, those near the ends of each append and some between."""
+        groups = self._byte_cuts()
+        most = self._walk.bound // max(1, len(groups)) if self.thinned else self._walk.bound
+        for named, whole in groups:
+            cuts = whole.thinned(most) if self.thinned else whole
+            for length in cuts.lengths:
+                yield self._name(named.missing, (cuts.append.position, length)), cuts.image(length)
 
-        Crossing them freely with everything else multiplies and finds nothing more (durability.md, section 3).
-        """
+    @property
+    def thinned(self) -> bool:
+        """Whether there are more byte cuts than the bound, so that `cuts` leaves some out."""
+        return sum(len(cuts.lengths) for _, cuts in self._byte_cuts()) > self._walk.bound
+
+    def _byte_cuts(self) -> list[tuple[CrashState, ByteCuts]]:
         if self._cuts is None:
+            self._demand_current()
             self._cuts = []
             for append in self._walk.disk.appends:
                 lengths = cut_lengths(append)
-                for base in cut_bases(self._walk.disk, append):
-                    self._cuts += self._cut_states(append, base, lengths)
+                for base in cut_bases(self._walk.disk, append) if lengths else ():
+                    named, image = self.state_with(base)
+                    self._cuts.append((named, ByteCuts(append, self._walk.tree_of(base), image, lengths)))
         return self._cuts
-
-    def _cut_states(self, append: Append, base: int, lengths: list[int]) -> list[State]:
-        named, image = self.state_with(base)
-        tree = self._walk.tree_of(base)
-        if append.ino not in tree.files:
-            return [(self._name(named.missing, (append.position, lengths[0])), image)] if lengths else []
-        whole = append.after
-        start = file_at(image.nodes, append.ino)
-        if start.key != whole.truncate(append.offset).key:
-            # Something earlier of this file is missing: the prefix stands on that.
-            whole = start.write(append.offset, whole.read(append.offset, append.length))
-        states: list[State] = []
-        index = tree.files.index(append.ino) + 1
-        key = list(image.state_key)
-        for length in lengths:
-            file = whole.truncate(append.offset + length)
-            key[index] = file.key
-            nodes = dict(image.nodes)
-            nodes[append.ino] = file
-            states.append(
-                (self._name(named.missing, (append.position, length)), CrashImage(nodes, tuple(key), tree.files))
-            )
-        return states
 
     @property
     def _on_page_cache(self) -> bool:

@@ -5,7 +5,6 @@ looked at it, and only there the states branch; a temporary file that recovery n
 (durability.md, section 5, "read sets").
 """
 
-import itertools
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
@@ -75,15 +74,18 @@ class ObservableStates:
 
     def __iter__(self) -> Iterator[State]:
         scenes = self._point.scenes()
+        thinned = False
         if scenes is None:
             self.exhaustive = False
             states = self._point.states()
         else:
             for scene in scenes:
                 yield from self._in_scene(scene)
-            states = iter(self._point.extra_states())
+            states = self._point.extra_states()
+            thinned = self._point.thinned
         for state, image in states:
             if self._unseen(image):
+                self.exhaustive &= not thinned
                 yield from self._run(state, image)
 
     def _run(self, state: CrashState, image: CrashImage) -> Iterator[State]:
@@ -118,9 +120,14 @@ class ObservableStates:
 
     def _in_scene(self, scene: Scene) -> Iterator[State]:
         files = scene.tree.files
-        stack: list[tuple[dict[int, Version], _Read]] = [({}, self._observed.root(scene.tree.shape))]
+        root: Iterator[_Branch] = iter([({}, self._observed.root(scene.tree.shape))])
+        stack = [root]  # iterators, so that of many versions only those in hand take memory
         while stack:
-            decided, node = stack.pop()
+            branch = next(stack[-1], None)
+            if branch is None:
+                stack.pop()
+                continue
+            decided, node = branch
             if not node.known:
                 yield from self._run(*self._point.state_in(scene, decided))
                 if not node.known:
@@ -130,16 +137,24 @@ class ObservableStates:
             ino = files[node.next]
             versions = scene.open.get(ino)
             if versions is None:
-                stack.append((decided, node.answer(scene.key_at(ino))))
+                stack.append(iter([(decided, node.answer(scene.key_at(ino)))]))
             elif ino in decided:
-                stack.append((decided, node.answer(decided[ino].key)))
+                stack.append(iter([(decided, node.answer(decided[ino].key))]))
             else:
-                choices = self._choices(scene, ino)
-                stack.extend(({**decided, ino: choice}, node.answer(choice.key)) for choice in reversed(choices))
+                stack.append(self._branches(decided, node, ino, self._choices(scene, ino)))
 
-    def _choices(self, scene: Scene, ino: int) -> list[Version]:
+    def _branches(
+        self, decided: dict[int, Version], node: _Read, ino: int, choices: Iterable[Version]
+    ) -> "Iterator[_Branch]":
+        for choice in choices:
+            yield {**decided, ino: choice}, node.answer(choice.key)
+
+    def _choices(self, scene: Scene, ino: int) -> Iterable[Version]:
         versions = scene.open[ino]
         if versions.at_most() <= self._bound:
             return versions.versions()
         self.exhaustive = False
-        return list(itertools.islice(versions.listed(), self._bound))
+        return versions.spread(self._bound, self._point.chance())
+
+
+_Branch = tuple[dict[int, Version], _Read]

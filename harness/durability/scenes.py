@@ -8,11 +8,11 @@ lists (durability.md, section 5, "factor").
 from collections.abc import Callable, Mapping
 
 from harness.disk import File, Node
-from harness.durability.contents import FileVersions
 from harness.durability.counting import bits_of, list_down_sets, union_size
 from harness.durability.pending import Pending
 from harness.durability.trees import CrashImage, Tree
 from harness.durability.units import EntryUnit, UnitId
+from harness.durability.versions import FileVersions
 
 
 class Scene:
@@ -146,7 +146,7 @@ def _distinct_alike(scenes: list[Scene], limit: int) -> tuple[int, bool]:
         total, exact = 1, True
         for versions in scene.open.values():
             if versions.distinct_sizes():
-                total *= versions.at_most()
+                total, exact = total * versions.at_most(), exact and versions.counted()
             elif versions.at_most() <= limit:
                 total *= len(versions.keys())
             else:
