@@ -1,5 +1,6 @@
 """Settings of the call manager, and the log it writes its rare events to. All durations are milliseconds."""
 
+import ipaddress
 from typing import Literal, Protocol
 
 import msgspec
@@ -13,10 +14,14 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     `redelivery_horizon_ms` is how long a provider may redeliver an event after its first delivery; ended
     calls, and with them their event ids, are kept at least that long. 72 hours is the longest documented
     horizon of the catalogue's section 6.
+
+    `public_url` is what stands before the paths where providers reach this manager (`https://HOST`, perhaps with a
+    prefix). `from_number` may be missing only with the mock. Signatures may be skipped only on loopback: anything else
+    raises ValueError here, before there is a manager.
     """
 
     store_dir: str
-    from_number: str | None = "+15550000000"
+    from_number: str | None = None
     inbound_policy: InboundPolicy = "disabled"
     allow_from: tuple[str, ...] = ()
     inbound_greeting: str = "Hello! How can I help you today?"
@@ -56,6 +61,25 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     compact_after_lines: int = 1_000
     redelivery_horizon_ms: int = 72 * 3_600_000
     max_event_ids_per_call: int = 500
+
+    def __post_init__(self) -> None:
+        if self.skip_signature_verification and not is_loopback(self.bind_host):
+            raise ValueError(
+                f"skip_signature_verification is set and bind_host is {self.bind_host!r}: anybody could send events; "
+                "bind to 127.0.0.1, or verify signatures"
+            )
+        if self.public_url is not None and not self.public_url.startswith(("https://", "http://")):
+            raise ValueError(f"public_url is {self.public_url!r}; write it as https://HOST")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can connect to a server that is bound to this host."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class EventLog(Protocol):

@@ -9,13 +9,16 @@ import msgspec
 from msgspec.structs import replace
 
 from scenarios.voice_call.manager.core import CapacityRefused
-from scenarios.voice_call.manager.lifecycle import UNANSWERED, begin_ending, finish, is_live, owe_hang_up, owed
+from scenarios.voice_call.manager.lifecycle import RING, UNANSWERED, begin_ending, finish, is_live, owe_hang_up, owed
 from scenarios.voice_call.manager.obligations import Obligations
 from scenarios.voice_call.manager.provider_client import DialResult, ProviderRefused, ProviderUnavailable
 from scenarios.voice_call.manager.records import CallRecord
 from scenarios.voice_call.manager.session_key import session_key_of
 from scenarios.voice_call.manager.store import StoreUnavailable
 from scenarios.voice_call.manager.switchboard import Switchboard
+
+MOCK = "mock"
+_MOCK_NUMBER = "+15550000000"
 
 
 class InitiateResult(msgspec.Struct, frozen=True):
@@ -60,9 +63,8 @@ class Outbound:
             known = self.desk.book.find_by_key(key)
         if known is not None:
             return self.result_of(known)
-        from_number = self.desk.config.from_number
-        if from_number is None:
-            return InitiateResult("refused", None, "no from_number is configured")
+        if self.unreachable():
+            return InitiateResult("refused", None, "no public url: set public_url, or nobody can tell what happens")
         if self.rate_limited(to):
             self.desk.log.warning("destination-rate-limited", to_length=len(to))
             return InitiateResult("refused", None, "rate-limited")
@@ -72,6 +74,10 @@ class Outbound:
         except CapacityRefused as refused:
             self.desk.log.info("capacity-refused", limit=self.desk.config.max_concurrent_calls)
             return InitiateResult("refused", None, f"capacity: {refused}")
+        from_number = self.own_number()
+        if from_number is None:
+            self.desk.book.release(call_id)
+            return InitiateResult("refused", None, "no from_number is configured")
         self.obligations.dialing[call_id] = None
         try:
             intent = self.intent(call_id, to, from_number, message, mode, session_key, key)
@@ -83,6 +89,15 @@ class Outbound:
             left = self.desk.book.get(call_id)
             if left is not None:
                 self.desk.journal.follow(left)
+
+    def unreachable(self) -> bool:
+        """Whether the provider has no way to tell what became of a call. The mock sits in this process."""
+        return self.desk.config.public_url is None and self.desk.line.client.name != MOCK
+
+    def own_number(self) -> str | None:
+        """The number to call from; the mock needs none."""
+        fallback = _MOCK_NUMBER if self.desk.line.client.name == MOCK else None
+        return self.desk.config.from_number or fallback
 
     def rate_limited(self, to: str) -> bool:
         """Whether this number was dialled too often.
@@ -117,7 +132,10 @@ class Outbound:
             session_key=session_key,
             client_key=key or call_id,
             started_at=now,
-            deadlines={UNANSWERED: now + self.desk.config.unanswered_ms},
+            deadlines={
+                RING: now + self.desk.config.ring_timeout_ms,
+                UNANSWERED: now + self.desk.config.unanswered_ms,
+            },
             metadata=metadata,
             greeting="none" if message is None else "queued",
             dial="intended",

@@ -4,15 +4,22 @@ An answer of 200 leaves only when every event of the request is durable; otherwi
 delivers again. Between deciding about an event and its durable record there is no await, so no second
 delivery can overtake the first; a `commit` whose record changed meanwhile is refused in any case. Bodies are
 never logged.
+
+A request without the headers that a signature needs is refused before its body is read. From one address at most
+`in_flight_per_key` requests are served at a time; the next one gets 503 and not 429, because Twilio repeats a request
+after a 5xx where its URL asks for that, and after a 429 never by default: a provider that is merely quick would lose
+events. A repeated delivery is answered like the first one: no event applies twice, and what the answer grants is read
+from the record.
 """
 
-import asyncio
 from collections.abc import Callable
 
 from scenarios.voice_call.manager.config import Config, EventLog
 from scenarios.voice_call.manager.events import Absorbed, CallEvent, EventRules, RetryLater
 from scenarios.voice_call.manager.journal import Journal
 from scenarios.voice_call.manager.provider_client import ProviderClient, ProviderRequest, StreamGrant, WebAnswer
+from scenarios.voice_call.manager.public_address import asked_url, public_base, raw_path
+from scenarios.voice_call.manager.request_body import Refused, read_body
 from scenarios.voice_call.manager.store import StoreUnavailable
 from scenarios.voice_call.manager.web import Receive, Scope, Send
 
@@ -28,14 +35,6 @@ _REASONS = {
     503: b"Service Unavailable",
     200: b"OK",
 }
-
-
-class Refused(Exception):
-    """A request that gets this status and nothing else."""
-
-    def __init__(self, status: int) -> None:
-        super().__init__(str(status))
-        self.status = status
 
 
 class Webhook:
@@ -59,6 +58,8 @@ class Webhook:
         self.in_flight = 0
         self._ready = ready
         self._path = config.webhook_path
+        self._public_base = public_base(config)
+        self._from_address: dict[str, int] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -99,14 +100,50 @@ class Webhook:
             self.log.info("refused-not-ready")
             raise Refused(503)
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-        body = await self.read_body(headers, receive)
-        request = ProviderRequest(scope["method"], scope["path"], headers, body)
-        if not self.client.verify(request):
+        if not self.config.skip_signature_verification and not self.client.is_signed(headers):
+            self.log.warning("signature-missing")
+            raise Refused(401)
+        address = self.take_place(scope)
+        try:
+            return await self.admit(await self.read_request(scope, headers, receive))
+        finally:
+            self.leave_place(address)
+
+    def take_place(self, scope: Scope) -> str:
+        """One of the places of the sender's address, which is returned. Raises Refused when all are taken."""
+        client = scope.get("client")
+        address = str(client[0]) if client else ""
+        taken = self._from_address.get(address, 0)
+        if taken >= self.config.in_flight_per_key:
+            self.log.warning("too-many-in-flight", limit=self.config.in_flight_per_key)
+            raise Refused(503)
+        self._from_address[address] = taken + 1
+        return address
+
+    def leave_place(self, address: str) -> None:
+        """Give the place back."""
+        left = self._from_address[address] - 1
+        if left:
+            self._from_address[address] = left
+        else:
+            del self._from_address[address]
+
+    async def read_request(self, scope: Scope, headers: dict[str, str], receive: Receive) -> ProviderRequest:
+        """The request as its sender wrote it. Raises Refused 400, 408 or 413."""
+        limit, timeout_ms = self.config.body_limit, self.config.body_timeout_ms
+        body = await read_body(headers, receive, limit=limit, timeout_ms=timeout_ms)
+        query = scope.get("query_string", b"").decode("latin-1")
+        url = asked_url(self._public_base, scope, headers, query)
+        return ProviderRequest(scope["method"], scope["path"], headers, body, query, url)
+
+    async def admit(self, request: ProviderRequest) -> tuple[int, WebAnswer | None]:
+        """Verify, then parse, then apply. Raises Refused."""
+        if not self.config.skip_signature_verification and not self.client.verify(request):
             self.log.warning("signature-refused")
             raise Refused(401)
         try:
             events = [self.rules.read_event(raw) for raw in self.client.parse(request)]
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             self.log.warning("body-refused", why=type(error).__name__)
             raise Refused(400) from None
         if not self._ready():
@@ -131,31 +168,8 @@ class Webhook:
 
     def path_matches(self, scope: Scope) -> bool:
         """Exactly the path, or the path with one slash at its end; as it came, before decoding."""
-        raw = scope.get("raw_path")
-        path = scope["path"] if raw is None else raw.decode("latin-1")
-        return bool(path == self._path or path == self._path + "/")
-
-    async def read_body(self, headers: dict[str, str], receive: Receive) -> bytes:
-        """The body, bounded in size and time. Raises Refused 413 or 408."""
-        length = headers.get("content-length", "0")
-        if not length.isdecimal() or int(length) > self.config.body_limit:
-            raise Refused(413)
-        parts: list[bytes] = []
-        size = 0
-        try:
-            async with asyncio.timeout(self.config.body_timeout_ms / 1000):
-                while True:
-                    message = await receive()
-                    if message["type"] == "http.disconnect":
-                        raise Refused(408)
-                    parts.append(message.get("body", b""))
-                    size += len(parts[-1])
-                    if size > self.config.body_limit:
-                        raise Refused(413)
-                    if not message.get("more_body", False):
-                        return b"".join(parts)
-        except TimeoutError:
-            raise Refused(408) from None
+        path = raw_path(scope)
+        return path == self._path or path == self._path + "/"
 
     async def apply_all(self, events: list[CallEvent]) -> int:
         """Apply in order; after a failure the later events of the same call wait for the next delivery."""
