@@ -10,7 +10,7 @@ from harness.verdict.vocabulary import Violation, violation
 from scenarios.voice_call.event_promises import CallCase
 from scenarios.voice_call.observe import CallsObserved, outside
 from scenarios.voice_call.remote import RemoteCall
-from scenarios.voice_call.terms import DOWN_S, GREETING, MAX_DURATION_S, PROMPTLY_S, RETRIES_S, UNANSWERED_S
+from scenarios.voice_call.terms import DOWN_S, GREETING, MAX_DURATION_S, PROMPTLY_S, RETRIES_S, RING_S, UNANSWERED_S
 
 ThingT = TypeVar("ThingT", bound=Hashable)
 
@@ -70,6 +70,22 @@ def ringing_has_an_end(case: CallCase, observed: CallsObserved) -> list[Violatio
     return found
 
 
+def our_calls_ring_out(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    """Whom we call and who does not answer is not rung for longer than the ring time, where disk and provider work."""
+    if case.fault_fired or case.world.outer.failed_commands:
+        return []
+    found: list[Violation] = []
+    for call in observed.calls:
+        remote = case.world.outer.calls.get(call.remote_id or "")
+        if remote is None or remote.direction != "outbound" or remote.answered_at is not None:
+            continue
+        ended = remote.given_up_at if remote.given_up_at is not None else remote.ended_at
+        rang_s = (observed.at if ended is None else ended) - remote.started_at
+        if rang_s > RING_S + 2 * (DOWN_S + PROMPTLY_S):
+            found.append(violation("timer-extended", f"call {call.id} rang for {rang_s:.0f} s, unanswered", call.id))
+    return found
+
+
 def calls_end_in_time(case: CallCase, observed: CallsObserved) -> list[Violation]:
     """A person who stays on the line is hung up when the cap is reached, neither much later nor earlier."""
     found: list[Violation] = []
@@ -77,15 +93,23 @@ def calls_end_in_time(case: CallCase, observed: CallsObserved) -> list[Violation
         remote = case.world.outer.calls.get(call.remote_id or "")
         if remote is None or remote.given_up_at is None or remote.answered_at is None:
             continue
-        # Of an answer that is reported after a later event began the record, the manager can know no earlier time.
-        cap = max(remote.answered_at, observed.records[call.id]["startedAt"] / 1000) + MAX_DURATION_S
-        if _known_answered(case, remote) and remote.given_up_at > cap + DOWN_S + RETRIES_S:
-            late = remote.given_up_at - cap
+        # It may count from the beginning of the record, should that be later than an answer that was overtaken; and
+        # from the first word, should that be earlier: who speaks is there.
+        latest = max(remote.answered_at, observed.records[call.id]["startedAt"] / 1000) + MAX_DURATION_S
+        earliest = min([remote.answered_at, *_words(case, remote)]) + MAX_DURATION_S
+        if _known_answered(case, remote) and remote.given_up_at > latest + DOWN_S + RETRIES_S:
+            late = remote.given_up_at - latest
             found.append(violation("timer-extended", f"call {call.id} was ended {late:g} s after its cap", call.id))
-        if call.outcome == "timeout" and _known_answered(case, remote) and remote.given_up_at < cap - PROMPTLY_S:
-            early = cap - remote.given_up_at
+        if call.outcome == "timeout" and _known_answered(case, remote) and remote.given_up_at < earliest - PROMPTLY_S:
+            early = earliest - remote.given_up_at
             found.append(violation("wrong-terminal", f"call {call.id} timed out {early:g} s before its cap", call.id))
     return found
+
+
+def _words(case: CallCase, remote: RemoteCall) -> list[float]:
+    """When something was said in a call."""
+    happenings = case.world.outer.happenings.values()
+    return [event.at for event in happenings if event.kind == "call.speech" and event.call == remote.id]
 
 
 def _known_answered(case: CallCase, remote: RemoteCall) -> bool:
