@@ -1,6 +1,7 @@
 """What is owed for calls: one record each, ended when they ended and as they ended, owned while they live."""
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import msgspec
 
@@ -10,7 +11,7 @@ from harness.verdict.vocabulary import Violation, violation
 from scenarios.voice_call.event_promises import CallCase, acknowledged_ends
 from scenarios.voice_call.observe import CallsObserved, outside
 from scenarios.voice_call.remote import RemoteCall
-from scenarios.voice_call.terms import MAX_DURATION_S, POLL_S, PROMPTLY_S
+from scenarios.voice_call.terms import MAX_DURATION_S, POLL_S, PROMPTLY_S, RING_S, UNANSWERED_S
 
 _RESTART_MARKS: Final = frozenset({"died", "restarted", "attempted", "refused"})
 
@@ -201,7 +202,8 @@ def _own_reasons(case: CallCase, observed: CallsObserved, call: str, remote: Rem
     if remote.reason != "hangup-bot":
         # The person was faster. Ours may stand if we could not know yet.
         late = remote.given_up_at - remote.ended_at
-        return {remote.reason, "hangup-bot", "timeout"} if late <= POLL_S + PROMPTLY_S else {remote.reason}
+        ours = {"hangup-bot", "timeout"} | ({"no-answer"} if _rang_out(record, remote) else set())
+        return {remote.reason} | ours if late <= POLL_S + PROMPTLY_S else {remote.reason}
     start = remote.answered_at if record["answeredAt"] is not None else None
     cap = (start if start is not None else remote.started_at) + MAX_DURATION_S
     asked = any(one.kind == "end" and one.call == call for one in case.world.outer.requests.values())
@@ -209,6 +211,16 @@ def _own_reasons(case: CallCase, observed: CallsObserved, call: str, remote: Rem
     reasons = set()
     if asked or notified:
         reasons.add("hangup-bot")
-    if start is None or remote.given_up_at >= cap - PROMPTLY_S:
+    if _rang_out(record, remote):
+        reasons.add("no-answer")
+    unanswered_until = record["startedAt"] / 1000 + (UNANSWERED_S if record["direction"] == "outbound" else 0)
+    if remote.given_up_at >= (cap if start is not None else unanswered_until) - PROMPTLY_S:
         reasons.add("timeout")
     return reasons or {"timeout"}
+
+
+def _rang_out(record: Mapping[str, Any], remote: RemoteCall) -> bool:
+    """Whether we gave up a call of ours that had rung for its time, as far as we could know unanswered."""
+    if record["direction"] != "outbound" or record["answeredAt"] is not None or remote.given_up_at is None:
+        return False
+    return bool(remote.given_up_at >= record["startedAt"] / 1000 + RING_S - PROMPTLY_S)

@@ -84,6 +84,7 @@ CONTRACT: Final[tuple[Guarantee, ...]] = (
     _promise("deadlines-are-armed", "timer-lost", effects.deadlines_are_armed, ALWAYS),
     _promise("deadlines-do-not-move", "timer-extended", effects.deadlines_do_not_move, ALWAYS),
     _promise("ringing-has-an-end", "timer-lost", effects.ringing_has_an_end, ALWAYS),
+    _promise("our-calls-ring-out", "timer-extended", effects.our_calls_ring_out, AT_REST),
     _promise("calls-end-in-time", "timer-extended", effects.calls_end_in_time, AT_REST),
     _promise("notifications-hang-up", "timer-lost", effects.notifications_hang_up, AT_REST),
     _promise("nothing-is-left-over", "side-effect-lost", effects.nothing_is_left_over, AT_REST),

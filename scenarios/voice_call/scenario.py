@@ -26,6 +26,7 @@ from scenarios.voice_call.terms import (
     MAX_DURATION_S,
     MOST_CALLS,
     POLL_S,
+    RING_S,
     TRANSCRIPT_WAIT_S,
     UNANSWERED_S,
 )
@@ -40,6 +41,7 @@ SETTINGS: Final[dict[str, Any]] = {
     "inbound_greeting": GREETING,
     "max_concurrent_calls": MOST_CALLS,
     "max_duration_ms": round(MAX_DURATION_S * 1000),
+    "ring_timeout_ms": round(RING_S * 1000),
     "unanswered_ms": round(UNANSWERED_S * 1000),
     "transcript_wait_ms": round(TRANSCRIPT_WAIT_S * 1000),
     "poll_interval_ms": round(POLL_S * 1000),

@@ -3,6 +3,7 @@
 from typing import Final
 
 MAX_DURATION_S: Final = 60.0
+RING_S: Final = 30.0
 UNANSWERED_S: Final = 45.0
 TRANSCRIPT_WAIT_S: Final = 5.0
 POLL_S: Final = 30.0
