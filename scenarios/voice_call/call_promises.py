@@ -11,6 +11,7 @@ from harness.verdict.vocabulary import Violation, violation
 from scenarios.voice_call.event_promises import CallCase, acknowledged_ends
 from scenarios.voice_call.observe import CallsObserved, outside
 from scenarios.voice_call.remote import RemoteCall
+from scenarios.voice_call.stream_promises import may_be_unheard
 from scenarios.voice_call.terms import MAX_DURATION_S, POLL_S, PROMPTLY_S, RING_S, UNANSWERED_S
 
 _RESTART_MARKS: Final = frozenset({"died", "restarted", "attempted", "refused"})
@@ -209,7 +210,7 @@ def _own_reasons(case: CallCase, observed: CallsObserved, call: str, remote: Rem
     asked = any(one.kind == "end" and one.call == call for one in case.world.outer.requests.values())
     notified = record["metadata"].get("mode") == "notify"
     reasons = set()
-    if asked or notified:
+    if asked or notified or may_be_unheard(case.world.outer.media, remote):
         reasons.add("hangup-bot")
     if _rang_out(record, remote):
         reasons.add("no-answer")

@@ -19,6 +19,8 @@ from scenarios.voice_call import ending_promises as endings
 from scenarios.voice_call import event_promises as events
 from scenarios.voice_call import reader_promises as readers
 from scenarios.voice_call import request_promises as requests
+from scenarios.voice_call import session_promises as sessions
+from scenarios.voice_call import stream_promises as streams
 from scenarios.voice_call import turn_promises as turns
 from scenarios.voice_call.event_promises import CallCase
 from scenarios.voice_call.observe import CallsObserved
@@ -95,6 +97,17 @@ CONTRACT: Final[tuple[Guarantee, ...]] = (
     _promise("questions-are-heard", "side-effect-lost", turns.questions_are_heard, ALWAYS),
     _promise("questions-are-remembered", "lost", turns.questions_are_remembered, ALWAYS),
     _promise("answers-reach-who-asked", "lost", turns.answers_reach_who_asked, ALWAYS),
+    _promise("same-request-same-answer", "diverged", streams.same_request_same_answer, ALWAYS),
+    _promise("both-names-find-the-call", "lost", streams.both_names_find_the_call, ALWAYS),
+    _promise("unheard-calls-end", "stale-active", streams.unheard_calls_end, ALWAYS),
+    _promise("heard-calls-go-on", "wrong-terminal", streams.heard_calls_go_on, ALWAYS),
+    _promise("grants-are-good", "unavailable", streams.grants_are_good, ALWAYS),
+    _promise("replies-are-accounted-for", "side-effect-lost", streams.replies_are_accounted_for, AT_REST),
+    _promise("replies-are-true", "side-effect-lost", streams.replies_are_true, ALWAYS),
+    _promise("replies-are-heard", "side-effect-lost", streams.replies_are_heard, CLEAN),
+    _promise("sessions-say-what-was-said", "misattributed", sessions.sessions_say_what_was_said, ALWAYS),
+    _promise("sessions-hold-every-line", "lost", sessions.sessions_hold_every_line, AT_REST),
+    _promise("resets-hold", "resurrected", sessions.resets_hold, ALWAYS),
     _promise("effects-happen-once", "side-effect-repeated", effects.effects_happen_once, ALWAYS),
     _promise("effects-happen", "side-effect-lost", effects.effects_happen, AT_REST),
     _promise("greetings-are-written-down", "lost", effects.greetings_are_written_down, ALWAYS),

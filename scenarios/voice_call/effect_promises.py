@@ -19,7 +19,8 @@ def deadlines_are_armed(case: CallCase, observed: CallsObserved) -> list[Violati
     """Every live call has a deadline, and each of its deadlines a timer of its own, not later than it."""
     # Under a disk that fails an end cannot be written when it is due: it is tried again, ever more slowly.
     tolerance = math.inf if case.fault_fired and case.phase == Phase.RESTARTED else PROMPTLY_S
-    found = verdict.timer_lost(observed, case.now, tolerance=tolerance)
+    staying = tuple(call for call in observed.calls if not _is_being_ended(case, observed, call))
+    found = verdict.timer_lost(msgspec.structs.replace(observed, calls=staying), case.now, tolerance=tolerance)
     armed = {(timer.call, timer.kind): timer.due for timer in observed.armed}
     for call in observed.calls:
         if not call.live:
@@ -31,6 +32,17 @@ def deadlines_are_armed(case: CallCase, observed: CallsObserved) -> list[Violati
             elif due > max(due_ms / 1000, case.now) + tolerance:
                 found.append(violation("timer-extended", f"the {kind} timer of {call.id} comes too late", call.id))
     return found
+
+
+def _is_being_ended(case: CallCase, observed: CallsObserved, call: ObservedCall) -> bool:
+    """Its end is decided and the hang-up owed, and will soon be tried: such a call needs no further deadline."""
+    soon = case.now + RETRY_AT_LEAST_EVERY_S
+    return (
+        call.deadline is None
+        and observed.records[call.id]["ending"] is not None
+        and any(one.call == call.id for one in observed.owed)
+        and any(one.call == call.id and one.due <= soon for one in observed.armed)
+    )
 
 
 def deadlines_do_not_move(case: CallCase, observed: CallsObserved) -> list[Violation]:
@@ -62,7 +74,7 @@ def ringing_has_an_end(case: CallCase, observed: CallsObserved) -> list[Violatio
     found: list[Violation] = []
     for call in observed.calls:
         record = observed.records[call.id]
-        if not call.live or record["state"] not in ("initiated", "ringing"):
+        if not call.live or record["state"] not in ("initiated", "ringing") or _is_being_ended(case, observed, call):
             continue
         latest = record["startedAt"] / 1000 + UNANSWERED_S + PROMPTLY_S
         if call.deadline is None or call.deadline > latest:

@@ -13,12 +13,16 @@ from harness import verdict
 from harness.ledger import Ledger
 from harness.scenario import Case
 from harness.verdict.vocabulary import Violation, violation
+from scenarios.voice_call.assistant import answer_to
 from scenarios.voice_call.observe import CallsObserved
 from scenarios.voice_call.provider import Provider
 from scenarios.voice_call.remote import Happening
 from scenarios.voice_call.stories.strangers import HOSTILE_STATUS
 
 CallCase: TypeAlias = Case[Provider, CallsObserved]
+
+_NOBODY_THERE: Final = (0, 503, 1012, 1013)
+"""What a stranger is told who comes while the manager is not there for anybody."""
 
 _BEFORE_THE_ANSWER: Final = frozenset({"initiated", "ringing"})
 
@@ -97,6 +101,7 @@ def redelivery_is_taken(case: CallCase, observed: CallsObserved) -> list[Violati
         violation("unavailable", f"{event.id} was refused until the provider gave up", event.id)
         for event in outer.happenings.values()
         if not event.acknowledged
+        and not event.by_stream
         and event.pending == 0
         and event.id in attempted
         and attempted[event.id].last >= len(case.at_death)
@@ -164,7 +169,7 @@ def where_they_belong(case: CallCase, observed: CallsObserved) -> list[Violation
         found += [
             violation("misattributed", f"call {name} claims event {one}, which is not about it", name)
             for one in record["processedEventIds"]
-            if one not in ids
+            if one not in ids and one.rpartition(":")[2] not in ids
         ]
         times = {at for event in events if event.kind == "call.answered" for at in _answer_times(event, record)}
         if record["answeredAt"] is not None and record["answeredAt"] not in times:
@@ -177,6 +182,8 @@ def _foreign_lines(world: Provider, record: Mapping[str, Any], events: list[Happ
     said = {event.body["transcript"] for event in events if event.kind == "call.speech"}
     ours = {record["metadata"].get("initialMessage")}
     ours |= {one.text for one in world.outer.requests.values() if one.call == record["callId"]}
+    if world.outer.media is not None:
+        ours |= {answer_to(text) for text in said}
     return [
         line["text"]
         for line in record["transcript"]
@@ -260,7 +267,7 @@ def forged_requests_are_refused(case: CallCase, observed: CallsObserved) -> list
         wanted = HOSTILE_STATUS.get(name)
         if 200 <= status < 300:
             found.append(violation("ghost-call", f"the request {name!r} of a stranger was accepted", name))
-        elif wanted is not None and status not in (wanted, 0, 503):
+        elif wanted is not None and status not in (wanted, *_NOBODY_THERE):
             found.append(violation("check-failed", f"the request {name!r} got {status}, not {wanted}", name))
     return found
 

@@ -5,13 +5,14 @@ the manager claims to have processed: an id that is remembered without its effec
 key presses leave nothing but their id.
 """
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from harness import verdict
 from scenarios.voice_call.manager.call_manager import CallManager
 from scenarios.voice_call.provider import Provider
 from scenarios.voice_call.remote import Happening, Request
+from scenarios.voice_call.session_memory import decode_memory
 
 _ENDING_DEADLINES: Final = ("max-duration", "unanswered")
 
@@ -21,7 +22,8 @@ class CallsObserved(verdict.Observed, frozen=True):
 
     `records`: the manager's records by internal id, tombstones and rejected callers included. `history`: internal ids
     as the history lists them; `status`: what the manager answers when asked for one call by either of its ids.
-    `at`: when it was seen.
+    `at`: when it was seen. `sessions`: by their keys. A call that was renamed is shown under its first id everywhere; the
+    manager was asked for it by all of them.
     """
 
     records: Mapping[str, Mapping[str, Any]] = {}
@@ -30,12 +32,14 @@ class CallsObserved(verdict.Observed, frozen=True):
     poisoned: bool = False
     quarantined: tuple[str, ...] = ()
     at: float = 0.0
+    sessions: Mapping[str, Mapping[str, Any]] = {}
 
 
 def observe(provider: Provider, manager: CallManager, *, now: float) -> CallsObserved:
     view = manager.view()
-    calls = view["calls"]
-    known = [*calls, *view["rejected"], *view["tombstones"]]
+    calls = _by_first_name(provider, view["calls"])
+    known = [*calls, *_by_first_name(provider, view["rejected"]), *_by_first_name(provider, view["tombstones"])]
+    sessions = view.get("sessions", {})
     by_remote = _by_remote(known)
     shown = {one["callId"] for one in calls}
     applied = {
@@ -43,7 +47,7 @@ def observe(provider: Provider, manager: CallManager, *, now: float) -> CallsObs
     }
     _share_equal_lines(provider, by_remote, applied)
     for request in provider.outer.requests.values():
-        applied[f"api:{request.name}"] = _found_request(request, calls)
+        applied[f"api:{request.name}"] = _found_request(request, calls, sessions)
     return CallsObserved(
         available=bool(view["ready"]),
         calls=tuple(_call(one) for one in calls),
@@ -54,10 +58,11 @@ def observe(provider: Provider, manager: CallManager, *, now: float) -> CallsObs
         owed=tuple(verdict.Owed(one["callId"], one["kind"], one["callId"]) for one in view["obligations"]),
         records={one["callId"]: one for one in known},
         history=tuple(one["callId"] for one in manager.history(len(known))),
-        status={name: _told(manager.status(name)) for one in calls for name in (one["callId"], one["providerCallId"])},
+        status={name: _told(manager.status(name)) for name in _names(provider, calls)},
         poisoned=view["poisoned"] is not None,
         quarantined=tuple(view["quarantined"]),
         at=now,
+        sessions=sessions,
     )
 
 
@@ -94,6 +99,20 @@ def _call(one: Mapping[str, Any]) -> verdict.ObservedCall:
         deadline=min(deadlines) / 1000 if deadlines else None,
         connected_at=None if one["answeredAt"] is None else one["answeredAt"] / 1000,
     )
+
+
+def _by_first_name(provider: Provider, records: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    renamed = provider.outer.renamed
+    if not renamed:
+        return records
+    return [{**one, "providerCallId": renamed.get(one["providerCallId"], one["providerCallId"])} for one in records]
+
+
+def _names(provider: Provider, calls: Sequence[Mapping[str, Any]]) -> Iterator[Any]:
+    for one in calls:
+        yield one["callId"]
+        yield one["providerCallId"]
+    yield from provider.outer.renamed
 
 
 def _told(answer: Mapping[str, Any] | None) -> tuple[str, str] | None:
@@ -150,7 +169,12 @@ def _share_equal_lines(
             applied[order[-1].id] = left
 
 
-def _found_request(request: Request, calls: Sequence[Mapping[str, Any]]) -> int:
+def _found_request(
+    request: Request, calls: Sequence[Mapping[str, Any]], sessions: Mapping[str, Mapping[str, Any]]
+) -> int:
+    if request.kind == "reset":
+        session = sessions.get(request.text or "")
+        return int(session is not None and session["sessionId"] != decode_memory(request.answer).session_id)
     if request.kind == "initiate":
         return sum(one["clientKey"] == request.key and one["dial"] != "refused" for one in calls)
     mine = [one for one in calls if one["callId"] == request.call]

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Final
 
 from harness.faults import FaultPlan
 from harness.scenario import Action, Guarantee, Run, Scenario, SeededBug
+from scenarios.voice_call.assistant import Assistant
 from scenarios.voice_call.contract import CONTRACT
 from scenarios.voice_call.machine import actions
 from scenarios.voice_call.manager.call_manager import CallManager, Parts
@@ -18,15 +19,19 @@ from scenarios.voice_call.manager.config import Config
 from scenarios.voice_call.observe import CallsObserved, observe
 from scenarios.voice_call.other_provider import configured
 from scenarios.voice_call.provider import Provider
+from scenarios.voice_call.remote_media import Media
 from scenarios.voice_call.settling import settle
 from scenarios.voice_call.stage import FRIEND, OTHER_FRIEND, Stage
 from scenarios.voice_call.terms import (
     DOWN_S,
     GREETING,
     MAX_DURATION_S,
+    MEDIA_INACTIVITY_S,
     MOST_CALLS,
     POLL_S,
+    REPLY_TIMEOUT_S,
     RING_S,
+    STREAM_GRACE_S,
     TRANSCRIPT_WAIT_S,
     UNANSWERED_S,
 )
@@ -45,6 +50,9 @@ SETTINGS: Final[dict[str, Any]] = {
     "unanswered_ms": round(UNANSWERED_S * 1000),
     "transcript_wait_ms": round(TRANSCRIPT_WAIT_S * 1000),
     "poll_interval_ms": round(POLL_S * 1000),
+    "stream_grace_ms": round(STREAM_GRACE_S * 1000),
+    "media_inactivity_ms": round(MEDIA_INACTIVITY_S * 1000),
+    "reply_timeout_ms": round(REPLY_TIMEOUT_S * 1000),
     "drain_ms": 1_000,
 }
 """Short deadlines: settling has to outlive the longest of them at each of many thousand states."""
@@ -122,9 +130,9 @@ class VoiceCall(Scenario[Provider, CallManager, CallsObserved]):
         return tuple(name for name, one in WORKLOADS.items() if one.faults and one.policy == policy)
 
     def history_workloads(self) -> Sequence[str]:
-        """Random histories happen under every delivery policy; one workload of each lends its world."""
+        """Random histories happen under every delivery policy; one workload of each lends its world, and some do besides."""
         lenders = {one.policy: name for name, one in reversed(WORKLOADS.items())}
-        return tuple(sorted(lenders.values()))
+        return (*sorted(lenders.values()), *(name for name, one in WORKLOADS.items() if one.lends))
 
     def plan(self, workload: str) -> FaultPlan | None:
         return plan_for(workload)
@@ -133,7 +141,9 @@ class VoiceCall(Scenario[Provider, CallManager, CallsObserved]):
         chosen = WORKLOADS.get(workload)
         if chosen is None:
             return Provider(workload=workload)
-        return Provider(chosen.policy, chosen.callee, workload)
+        made = Provider(chosen.policy, chosen.callee, workload, Media() if chosen.media else None)
+        made.outer.bridged = bool(chosen.settings.get("session_bridge", False))
+        return made
 
     def manager_parts(self) -> Parts:
         """The classes the manager is made of; a seeded bug replaces one."""
@@ -152,6 +162,7 @@ class VoiceCall(Scenario[Provider, CallManager, CallsObserved]):
             log=ProbeLog(run),
             now=lambda: run.now() + world.outer.clock_off_s,
             new_id=world.fresh_id,
+            assistant=None if world.outer.media is None else Assistant(world),
             parts=self.manager_parts(),
         )
 

@@ -81,3 +81,7 @@ class Workload:
     faults: bool = True
     swept: bool = True
     """False: a rehearsal, judged alive; its log holds what other stories write as well."""
+    media: bool = False
+    """People talk over media streams; the settings should say `streaming` as well."""
+    lends: bool = False
+    """Its world, with nothing in it yet, is lent to random histories, beside one world for each policy."""

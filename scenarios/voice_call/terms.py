@@ -8,6 +8,10 @@ UNANSWERED_S: Final = 45.0
 TRANSCRIPT_WAIT_S: Final = 5.0
 POLL_S: Final = 30.0
 
+STREAM_GRACE_S: Final = 2.0
+MEDIA_INACTIVITY_S: Final = 30.0
+REPLY_TIMEOUT_S: Final = 5.0
+
 PROMPTLY_S: Final = 1.0
 """How late a due thing may be noticed while the manager is alive."""
 

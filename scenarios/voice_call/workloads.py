@@ -10,7 +10,17 @@ from harness.faults import Fault, FaultPlan
 from scenarios.voice_call.policy import AT_MOST_ONCE, CONNECT_RETRY, LONG_HORIZON
 from scenarios.voice_call.remote import Callee
 from scenarios.voice_call.stage import LOG, Workload
-from scenarios.voice_call.stories import bad_disks, calls, damage, misfortunes, restarts, slowness, strangers
+from scenarios.voice_call.stories import (
+    bad_disks,
+    calls,
+    damage,
+    misfortunes,
+    restarts,
+    sessions,
+    slowness,
+    strangers,
+    streams,
+)
 
 WORKLOADS: Final[dict[str, Workload]] = {
     "inbound": Workload(calls.inbound),
@@ -118,6 +128,18 @@ WORKLOADS: Final[dict[str, Workload]] = {
     ),
     "two-strangers": Workload(misfortunes.two_strangers, faults=False, swept=False),
     "two-lines": Workload(misfortunes.two_lines, settings={"inbound_greeting": ""}, faults=False, swept=False),
+    "stream": Workload(streams.stream, settings={"inbound_greeting": "", "streaming": True}, media=True),
+    "stream-reconnect": Workload(
+        streams.reconnect, settings={"streaming": True}, media=True, faults=False, swept=False, lends=True
+    ),
+    "stream-silent": Workload(
+        streams.silent, settings={"inbound_greeting": "", "streaming": True}, media=True, faults=False, swept=False
+    ),
+    "stream-stranger": Workload(
+        streams.stranger, settings={"inbound_greeting": "", "streaming": True}, media=True, faults=False, swept=False
+    ),
+    "renamed": Workload(streams.renamed, settings={"inbound_greeting": ""}, faults=False, swept=False),
+    "sessions": Workload(sessions.sessions, settings={"inbound_greeting": "", "session_bridge": True}),
     "inbound@at-most-once": Workload(calls.inbound, policy=AT_MOST_ONCE),
     "inbound@connect-retry": Workload(calls.inbound, policy=CONNECT_RETRY, faults=False),
     "inbound@long-horizon": Workload(calls.inbound, policy=LONG_HORIZON, faults=False),

@@ -41,8 +41,14 @@ HOSTILE_STATUS: Final = {
     "signature": 401,
     "no-signature": 401,
     "no-json": 400,
+    "stream-guess": 1008,
+    "stream-no-token": 1008,
+    "stream-used": 1008,
+    "stream-other-call": 1008,
+    "stream-unknown-call": 1008,
+    "stream-after-the-end": 1008,
 }
-"""What each hostile request must be answered (catalogue 8.8)."""
+"""What each hostile request, or start of a stream, must be answered (catalogue 8.8, 8.9)."""
 
 
 async def stranger(stage: Stage) -> None:
