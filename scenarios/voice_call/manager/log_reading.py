@@ -102,9 +102,6 @@ class LogReader:
         tail = lines.pop()
         last = self._lines + len(lines)
         good_end = len(data) - len(tail)
-        newline_missing = bool(tail) and self.take_tail(tail, last + 1)
-        if newline_missing:
-            good_end = len(data)
         for number, raw in enumerate(lines, self._lines + 1):
             if self.take_line(raw, number):
                 continue
@@ -113,6 +110,9 @@ class LogReader:
                 good_end -= len(raw) + 1
             else:
                 self.take_damaged(raw, number)
+        newline_missing = bool(tail) and self.take_tail(tail, last + 1)
+        if newline_missing:
+            good_end = len(data)
         is_old = bool(self._old) and not self._intact
         records = self.fold_old() if is_old else self.fold_all()
         self.report_gaps()
