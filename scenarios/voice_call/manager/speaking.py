@@ -178,7 +178,8 @@ class Speaking:
             self._heard[call_id] = await self.attempt_greeting(record, key)
         # Reached again by the timer's retry when only the writing of the result failed: it is not played again.
         self.greeted(call_id, self._heard.get(call_id, "interrupted"))
-        self._heard.pop(call_id, None)
+        if self._heard.pop(call_id, None) == "done":
+            await self.listen_after_greeting(call_id)
 
     async def attempt_greeting(self, record: CallRecord, key: str) -> str:
         """Play it; the phase that says how it went."""
@@ -200,6 +201,23 @@ class Speaking:
         if after.playing == f"greeting:{call_id}":
             after = replace(after, playing=None)
         self.desk.journal.commit(current, self.after_greeting(after), f"greeting-{phase}")
+
+    async def listen_after_greeting(self, call_id: str) -> None:
+        """A conversation of ours goes on with what the other side says; over a media stream it is heard anyway.
+
+        As well as it goes: no question is open, so nobody waits for an answer.
+        """
+        record = self.desk.book.get(call_id)
+        if record is None or not is_live(record) or record.ending is not None or record.direction != "outbound":
+            return
+        if record.metadata.get("mode") != "conversation" or (record.media is not None and record.media.stream):
+            return
+        if record.turn is not None and record.turn.open:
+            return
+        try:
+            await self.desk.line.listen(record, f"greeting:{call_id}")
+        except (ProviderRefused, ProviderUnavailable) as error:
+            self.desk.log.info("listen-failed", call=call_id, why=str(error))
 
     def after_greeting(self, record: CallRecord) -> CallRecord:
         """What follows the first message: `notify` hangs up, `conversation` listens."""
