@@ -5,6 +5,7 @@ The next event of the call arms its timers anew, so what the world sees is a cap
 
 from harness.scenario import SeededBug
 from scenarios.voice_call.bugs.base import with_parts
+from scenarios.voice_call.manager.obligations import Obligations
 from scenarios.voice_call.manager.store import StoreUnavailable
 from scenarios.voice_call.manager.timers import Timers
 
@@ -29,6 +30,13 @@ class UnsupervisedTimers(Timers):
         self._again(key, False)
 
 
+class WritesFirst(Obligations):
+    """Hangs up for what is written, and the error came before that."""
+
+    async def hang_up_on_time(self, call_id: str) -> None:
+        pass
+
+
 BUG = SeededBug(
     id="background-error-kills-or-vanishes",
     number=63,
@@ -36,6 +44,6 @@ BUG = SeededBug(
     source="dograh-hq/dograh#618; openclaw/openclaw#18852 (timers.ts: the write failure is logged)",
     trigger="a write error when the cap of a call is reached",
     expected="timer-extended",
-    build=with_parts(timers=UnsupervisedTimers),
+    build=with_parts(timers=UnsupervisedTimers, obligations=WritesFirst),
     workloads=("cap-on-a-bad-disk",),
 )

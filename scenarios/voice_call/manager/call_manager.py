@@ -44,7 +44,7 @@ from scenarios.voice_call.manager.session_bridge import SESSION, SessionBridge
 from scenarios.voice_call.manager.session_store import SessionStore
 from scenarios.voice_call.manager.speaking import Speaking, TurnResult
 from scenarios.voice_call.manager.states import is_conversational
-from scenarios.voice_call.manager.store import Store
+from scenarios.voice_call.manager.store import Store, StoreUnavailable
 from scenarios.voice_call.manager.switchboard import NotReady, Switchboard
 from scenarios.voice_call.manager.timers import Timers
 from scenarios.voice_call.manager.web import WebFace, no_stream
@@ -224,9 +224,9 @@ class CallManager:
         elif kind == TRANSCRIPT:
             await self.speaking.turn_timed_out(call_id)
         elif kind == NOTIFY_HANG_UP:
-            self.end_notification(call_id)
+            await self.in_time(call_id, self.end_notification)
         elif kind in (MAX_DURATION, UNANSWERED):
-            self.expire_call(call_id)
+            await self.in_time(call_id, self.expire_call)
         elif kind == RING:
             self.stop_ringing(call_id)
         elif kind == REPLY:
@@ -235,6 +235,14 @@ class CallManager:
             self.streams.grace_is_over(call_id)
         elif kind == MEDIA_INACTIVITY:
             self.streams.watch(call_id)
+
+    async def in_time(self, call_id: str, end: Callable[[str], None]) -> None:
+        """End a call in writing; where the disk refuses, the line is hung up all the same, and the timer comes back."""
+        try:
+            end(call_id)
+        except StoreUnavailable:
+            await self.obligations.hang_up_on_time(call_id)
+            raise
 
     def expire_call(self, call_id: str) -> None:
         """The time of a call is up: end it durably; the hang-up is owed from the same record on."""

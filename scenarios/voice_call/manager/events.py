@@ -27,6 +27,7 @@ from scenarios.voice_call.manager.lifecycle import (
     move,
     owe_hang_up,
     said,
+    true_reason,
 )
 from scenarios.voice_call.manager.records import CallRecord
 from scenarios.voice_call.manager.session_key import session_key_of
@@ -296,7 +297,7 @@ class EventRules:
 
     def apply_ended(self, record: CallRecord, event: CallEvent, now: int) -> CallRecord:
         """The end, confirmed by the provider."""
-        return confirm_gone(record, event.reason, self.instant(record, event, now))
+        return confirm_gone(record, true_reason(record, event.reason, now), self.instant(record, event, now))
 
     def apply_error(self, record: CallRecord, event: CallEvent, now: int) -> CallRecord:
         """A final error ends the call here; whether it is gone there nobody said, so a hang-up is owed."""

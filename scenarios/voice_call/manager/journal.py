@@ -44,6 +44,11 @@ class Journal:
         self.quarantined = dict(loaded.quarantined)
         self.book.replace_all(list(loaded.records.values()))
 
+    @property
+    def is_current(self) -> bool:
+        """Whether this writer's time is neither before its opening nor over."""
+        return self._fenced is None
+
     def ensure_writable(self) -> None:
         """Reopen a poisoned writer and continue from what the file says. Raises StoreUnavailable."""
         if self._fenced is not None:

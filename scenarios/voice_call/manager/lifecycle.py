@@ -19,6 +19,7 @@ STREAM_GRACE = "stream-grace"
 MEDIA_INACTIVITY = "media-inactivity"
 
 _UNTIL_ANSWERED = (RING, UNANSWERED)
+_FINAL = {MAX_DURATION: "timeout", NOTIFY_HANG_UP: "hangup-bot"}
 _REPLYING = ("thinking", "speaking")
 _GENERIC_REASONS = ("completed", "hangup-bot")
 
@@ -137,6 +138,30 @@ def expire(record: CallRecord, now: int) -> CallRecord:
     """The time is up: the call is over here, and the provider is owed a hang-up if it may be alive there."""
     expired = finish(replace(record, ending="timeout"), "timeout", now)
     return owe_hang_up(expired, now)
+
+
+def due_reason(record: CallRecord, now: int) -> str | None:
+    """Why a call is to be over by now, by a deadline that no event can call off any more; None while there is none.
+
+    Such a deadline is a written intent to hang up. The others are not: who picked up, or opened another stream, may
+    have been refused by the same disk.
+    """
+    due = [
+        (record.deadlines[kind], reason)
+        for kind, reason in _FINAL.items()
+        if record.deadlines.get(kind, now + 1) <= now
+    ]
+    return min(due)[1] if due else None
+
+
+def true_reason(record: CallRecord, told: str | None, now: int) -> str | None:
+    """The reason of an end that the provider tells.
+
+    Where it says that we hung up and nothing else is written of it, a deadline did.
+    """
+    if told != "hangup-bot" or record.ending is not None:
+        return told
+    return due_reason(record, now) or told
 
 
 def ring_out(record: CallRecord, now: int) -> CallRecord:

@@ -8,8 +8,17 @@ import asyncio
 
 from msgspec.structs import replace
 
-from scenarios.voice_call.manager.lifecycle import confirm_gone, fail_unconnected, finish, is_live, owe_hang_up, owed
-from scenarios.voice_call.manager.provider_client import CallStatus
+from scenarios.voice_call.manager.lifecycle import (
+    confirm_gone,
+    due_reason,
+    fail_unconnected,
+    finish,
+    is_live,
+    owe_hang_up,
+    owed,
+    true_reason,
+)
+from scenarios.voice_call.manager.provider_client import CallStatus, ProviderRefused, ProviderUnavailable
 from scenarios.voice_call.manager.records import CallRecord
 from scenarios.voice_call.manager.switchboard import Switchboard
 
@@ -87,6 +96,23 @@ class Obligations:
         self.desk.log.info("obligation-done", call=record.call_id, kind="hang-up")
         return after
 
+    async def hang_up_on_time(self, call_id: str) -> None:
+        """Hang up a call that is due although its end could not be written: a cap does not wait for the disk.
+
+        The deadline on its record is the written intent. The record follows; the hang-up that it will owe then has the
+        same key. What fails here is told, and comes again with the timer that failed.
+        """
+        record = self.desk.book.get(call_id)
+        if record is None or not is_live(record) or record.provider_call_id is None or not self.desk.journal.is_current:
+            return
+        if due_reason(record, self.desk.journal.now()) is None:
+            return
+        self.desk.log.warning("hang-up-before-record", call=call_id)
+        try:
+            await self.desk.line.hang_up(record)
+        except (ProviderRefused, ProviderUnavailable) as error:
+            self.desk.log.warning("hang-up-unknown", call=call_id, why=str(error))
+
     async def poll(self, call_id: str) -> None:
         """Ask what became of a live call: an end event may have been lost for good."""
         record = self.desk.book.get(call_id)
@@ -97,7 +123,8 @@ class Obligations:
         if current is None or not is_live(current) or current.provider_call_id != record.provider_call_id:
             return
         if answer.status in (CallStatus.ENDED, CallStatus.NOT_FOUND):
-            after = confirm_gone(current, answer.reason, self.desk.journal.now())
+            now = self.desk.journal.now()
+            after = confirm_gone(current, true_reason(current, answer.reason, now), now)
             self.desk.journal.commit(current, after, "ended-at-provider")
             self.desk.log.info("ended-at-provider", call=call_id, status=answer.status.value)
 

@@ -22,6 +22,7 @@ from scenarios.voice_call.manager.lifecycle import (
     lose_stream,
     move,
     ring_out,
+    true_reason,
     with_a_deadline,
 )
 from scenarios.voice_call.manager.log_reading import EVERY_CALL, LoadedLog
@@ -95,7 +96,7 @@ class Restore:
             record = self.obligations.reconciled(record, finding.provider_call_id)
         if finding.answer.status in (CallStatus.ENDED, CallStatus.NOT_FOUND):
             self.desk.log.info("restored-terminal-at-provider", call=record.call_id, status=finding.answer.status.value)
-            return confirm_gone(record, finding.answer.reason, now)
+            return confirm_gone(record, true_reason(record, finding.answer.reason, now), now)
         record = self.with_deadline(record, now)
         if self.is_overdue(record, now):
             self.desk.log.info("deadline-overdue-on-restore", call=record.call_id)
