@@ -83,6 +83,13 @@ WORKLOADS: Final[dict[str, Workload]] = {
         faults=False,
         swept=False,
     ),
+    "cap-on-a-full-disk": Workload(
+        bad_disks.cap_on_a_full_disk,
+        settings={"inbound_greeting": ""},
+        plan=FaultPlan((Fault(("write",), LOG, occurrence=3, errno="ENOSPC", lasts=None),)),
+        faults=False,
+        swept=False,
+    ),
     "notify-while-away": Workload(restarts.notify_while_away, faults=False, swept=False),
     "hostile": Workload(strangers.hostile, settings={"inbound_greeting": ""}),
     "stranger": Workload(strangers.stranger),

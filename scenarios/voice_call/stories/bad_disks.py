@@ -128,3 +128,14 @@ async def cap_is_reached(stage: Stage) -> None:
     await stage.quiet()
     provider.pick_up(call)
     await stage.later(MAX_DURATION_S + 15.0)
+
+
+async def cap_on_a_full_disk(stage: Stage) -> None:
+    """A caller who never hangs up reaches the cap while the disk takes nothing, and for a good while after it."""
+    provider = stage.provider
+    call = provider.ring(FRIEND, stays=True)
+    await stage.quiet()
+    provider.pick_up(call)
+    await stage.later(MAX_DURATION_S + 25.0)
+    stage.run.lift_faults()
+    await stage.later(40.0)
