@@ -1,77 +1,139 @@
 """The call manager as a program: for real HTTP clients, `kill -9` and mounted disks."""
 
 import argparse
-import logging
+import asyncio
+import os
 import sys
 from collections.abc import Sequence
+from typing import get_args
 
 from scenarios.voice_call.manager.call_manager import CallManager
-from scenarios.voice_call.manager.config import Config
-from scenarios.voice_call.manager.mock_provider import MockProvider
+from scenarios.voice_call.manager.config import Config, InboundPolicy
+from scenarios.voice_call.manager.provider_choice import PROVIDERS
+from scenarios.voice_call.manager.structured_log import log_to_stderr
 
-_EXAMPLE = """example:
-  python -m scenarios.voice_call.manager --store /tmp/calls --inbound open &
-  curl -d '{"event":{"id":"e1","type":"call.ringing","providerCallId":"p1","direction":"inbound","from":"+1555"}}' \\
-       http://127.0.0.1:3334/voice/webhook
+_PROGRAM = "python -m scenarios.voice_call.manager"
+_EXAMPLES = f"""examples:
+  serve on a port of this machine and let everybody in:
+    {_PROGRAM} --store /tmp/calls --port 3334 --inbound open
+  let two numbers in, three calls at a time, ten minutes each:
+    {_PROGRAM} --store /var/lib/calls --inbound allowlist \\
+        --allow-from +15551112222 --allow-from +15553334444 --max-calls 3 --max-duration 600
+  ring, as the mock provider would:
+    curl -d '{{"event":{{"id":"e1","type":"call.ringing","providerCallId":"p1","direction":"inbound","from":"+1555"}}}}' \\
+        http://127.0.0.1:3334/voice/webhook
+  look:
+    curl http://127.0.0.1:3334/voice/calls
+    curl http://127.0.0.1:3334/voice/calls/p1
 
-SIGTERM and SIGINT refuse new work, finish what was admitted, and release the store."""
+paths: POST /voice/webhook takes the provider's events. GET /voice/calls[?limit=N] and GET /voice/calls/ID answer on
+loopback only. With --streaming, /voice/stream takes media streams over WebSocket.
 
-
-class StandardLog:
-    """Events as lines of the standard logging module: the name, then its fields."""
-
-    def __init__(self) -> None:
-        self._log = logging.getLogger("voice_call.manager")
-
-    def info(self, event: str, **fields: object) -> None:
-        """Something rare and fine."""
-        self._log.info("%s %s", event, fields)
-
-    def warning(self, event: str, **fields: object) -> None:
-        """Something rare that somebody may want to know."""
-        self._log.warning("%s %s", event, fields)
-
-    def error(self, event: str, **fields: object) -> None:
-        """Something that did not work."""
-        self._log.error("%s %s", event, fields)
+standard error: one JSON object a line with time, level, event and its fields; standard output: nothing.
+signals: SIGTERM and SIGINT refuse new work, finish what was admitted, and release the store; a second one does not wait.
+exit status: 0 stopped by a signal, 2 wrong arguments, 3 it could not start (store, port, library)."""
 
 
 def arguments() -> argparse.ArgumentParser:
     """What may be said on the command line."""
     parser = argparse.ArgumentParser(
-        prog="python -m scenarios.voice_call.manager",
+        prog=_PROGRAM,
         description="Serve the reference call manager over HTTP.",
-        epilog=_EXAMPLE,
+        epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--store", required=True, metavar="DIR", help="the directory of the log; made if missing")
-    parser.add_argument("--host", default="127.0.0.1", help="address to bind (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=3334, help="port to bind (default: %(default)s)")
-    parser.add_argument("--provider", choices=["mock"], default="mock", help="(default: %(default)s)")
-    parser.add_argument("--inbound", choices=["disabled", "open"], default="disabled", help="(default: %(default)s)")
-    parser.add_argument("--max-calls", type=int, default=1, help="calls at a time (default: %(default)s)")
+    place = parser.add_argument_group("where")
+    place.add_argument("--store", required=True, metavar="DIR", help="directory of the log; made if missing")
+    place.add_argument("--host", default="127.0.0.1", help="address to bind (default: %(default)s)")
+    place.add_argument("--port", type=_port, default=3334, metavar="N", help="0: any free one (default: %(default)s)")
+    place.add_argument("--public-url", metavar="URL", help="where the provider reaches this server, https://HOST")
+    line = parser.add_argument_group("provider")
+    line.add_argument("--provider", choices=sorted(PROVIDERS), default="mock", help="(default: %(default)s)")
+    line.add_argument("--from-number", metavar="E164", help="the number calls are made from (mock: may be missing)")
+    line.add_argument("--skip-verification", action="store_true", help="believe every request; on loopback only")
+    calls = parser.add_argument_group("calls")
+    policies = get_args(InboundPolicy)
+    calls.add_argument("--inbound", choices=policies, default="disabled", help="who may call (default: %(default)s)")
+    calls.add_argument(
+        "--allow-from",
+        action="append",
+        default=[],
+        metavar="E164",
+        help="caller let in by allowlist or pairing; repeat",
+    )
+    calls.add_argument("--greeting", metavar="TEXT", help="said to callers; '' for none (default: a short sentence)")
+    calls.add_argument("--max-calls", type=_count, default=1, metavar="N", help="at a time (default: %(default)s)")
+    calls.add_argument("--max-duration", type=_count, default=300, metavar="S", help="of a call (default: %(default)s)")
+    calls.add_argument("--ring-timeout", type=_count, default=30, metavar="S", help="of a dial (default: %(default)s)")
+    calls.add_argument("--streaming", action="store_true", help="take media streams on /voice/stream")
+    calls.add_argument("--sessions", action="store_true", help="bring transcripts into sessions, in the store")
+    life = parser.add_argument_group("life")
+    life.add_argument(
+        "--drain", type=_count, default=5, metavar="S", help="longest wait at a stop (default: %(default)s)"
+    )
+    life.add_argument(
+        "--log-level", choices=["info", "warning", "error"], default="info", help="(default: %(default)s)"
+    )
     return parser
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Serve until a signal, then drain; 2 when uvicorn is missing, 3 when the start failed.
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: use 0 to 65535")
+    return int(text)
 
-    uvicorn raises the signal once more after the drain, so the parent sees a process that died of it.
-    """
-    chosen = arguments().parse_args(argv)
-    try:
-        import uvicorn
-    except ModuleNotFoundError:
-        sys.stderr.write("uvicorn is not installed; run: pip install 'crash-harness[serve]'\n")
-        return 2
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    config = Config(store_dir=chosen.store, inbound_policy=chosen.inbound, max_concurrent_calls=chosen.max_calls)
-    manager = CallManager(config, MockProvider(), log=StandardLog())
-    server = uvicorn.Server(
-        uvicorn.Config(manager.app, host=chosen.host, port=chosen.port, lifespan="on", access_log=False)
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
+    return int(text)
+
+
+def settings(chosen: argparse.Namespace) -> Config:
+    """The settings in the arguments. Raises ValueError."""
+    if chosen.inbound in ("allowlist", "pairing") and not chosen.allow_from:
+        raise ValueError(f"--inbound {chosen.inbound} lets nobody in without --allow-from")
+    greeting = {} if chosen.greeting is None else {"inbound_greeting": chosen.greeting}
+    return Config(
+        store_dir=chosen.store,
+        bind_host=chosen.host,
+        public_url=chosen.public_url,
+        from_number=chosen.from_number,
+        skip_signature_verification=chosen.skip_verification,
+        inbound_policy=chosen.inbound,
+        allow_from=tuple(chosen.allow_from),
+        max_concurrent_calls=chosen.max_calls,
+        max_duration_ms=chosen.max_duration * 1000,
+        ring_timeout_ms=chosen.ring_timeout * 1000,
+        streaming=chosen.streaming,
+        session_bridge=chosen.sessions,
+        drain_ms=chosen.drain * 1000,
+        **greeting,
     )
-    server.run()
-    return 0 if server.started else 3
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve until a signal: 0. What could not be started is told in one sentence: 3."""
+    parser = arguments()
+    chosen = parser.parse_args(argv)
+    try:
+        config = settings(chosen)
+        provider = PROVIDERS[chosen.provider](config, os.environ)
+    except ValueError as error:
+        parser.error(str(error))
+    try:
+        from scenarios.voice_call.manager.serving import CannotStart, bind, serve
+    except ModuleNotFoundError as missing:
+        sys.stderr.write(f"{missing.name} is not installed; run: pip install 'crash-harness[serve]'\n")
+        return 3
+    log = log_to_stderr(chosen.log_level)
+    try:
+        with bind(chosen.host, chosen.port) as listener:
+            asyncio.run(serve(CallManager(config, provider, log=log), listener, log))
+    except CannotStart as error:
+        sys.stderr.write(f"{error}\n")
+        return 3
+    return 0
 
 
 if __name__ == "__main__":

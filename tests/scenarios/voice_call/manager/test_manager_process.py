@@ -1,18 +1,26 @@
-"""The program for real: its own process, a socket, `kill -9`, SIGTERM."""
+"""The program for real: its own process, a socket, signals, and what it says when it cannot start."""
 
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
+from scenarios.voice_call.manager.__main__ import main
+from scenarios.voice_call.manager.provider_choice import PROVIDERS
+
 ROOT = Path(__file__).parents[4]
+RINGING = {"id": "e1", "type": "call.ringing", "providerCallId": "p1", "direction": "inbound", "from": "+1555"}
+Start = Callable[..., subprocess.Popen[bytes]]
 
 
 def free_port() -> int:
@@ -22,57 +30,156 @@ def free_port() -> int:
 
 
 @pytest.fixture
-def running(tmp_path: Path) -> Iterator[list[subprocess.Popen[bytes]]]:
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts the program on the store of this test."""
     processes: list[subprocess.Popen[bytes]] = []
-    yield processes
+
+    def start(*more: str, store: Path = tmp_path / "store") -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "scenarios.voice_call.manager", "--store", str(store), "--inbound", "open"]
+        pipe = subprocess.PIPE
+        process = subprocess.Popen([*command, *more], cwd=ROOT, stdout=pipe, stderr=pipe)
+        processes.append(process)
+        return process
+
+    yield start
     for process in processes:
         if process.poll() is None:
             process.kill()
-        process.wait()
+        process.communicate()
 
 
-def serve(running: list[subprocess.Popen[bytes]], store: Path, port: int) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "scenarios.voice_call.manager", "--store", str(store), "--port", str(port)]
-    process = subprocess.Popen([*command, "--inbound", "open"], cwd=ROOT, stderr=subprocess.PIPE)
-    running.append(process)
-    return process
+def url(port: int, path: str = "") -> str:
+    return f"http://127.0.0.1:{port}/voice{path}"
 
 
-def post(port: int, **event: object) -> int:
+def post(port: int, event: dict[str, Any]) -> int:
     """Post one event, waiting for the listener for as long as a slow machine may need."""
     until = time.monotonic() + 30
     while True:
         try:
-            return httpx.post(f"http://127.0.0.1:{port}/voice/webhook", json={"event": event}).status_code
+            return httpx.post(url(port, "/webhook"), json={"event": event}).status_code
         except httpx.ConnectError:
             assert time.monotonic() < until, "the manager does not listen"
 
 
-@pytest.mark.slow
-def test_acknowledged_event_survives_kill_9_and_the_store_has_one_owner(
-    running: list[subprocess.Popen[bytes]], tmp_path: Path
-) -> None:
+def ended(process: subprocess.Popen[bytes]) -> tuple[int, list[str]]:
+    """The exit status and what was said on standard error; standard output stays empty."""
+    out, said = process.communicate(timeout=30)
+    assert out == b""
+    return process.returncode, said.decode().splitlines()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signal_drains_and_is_a_success(start: Start, number: signal.Signals) -> None:
     port = free_port()
-    event = {"id": "e1", "type": "call.ringing", "providerCallId": "p1", "direction": "inbound", "from": "+1555"}
-    first = serve(running, tmp_path / "store", port)
-    assert post(port, **event) == 200
-    second = serve(running, tmp_path / "store", free_port())
-    assert second.wait(timeout=30) == 3
-    assert second.stderr is not None and f"belongs to pid {first.pid}".encode() in second.stderr.read()
-    os.kill(first.pid, signal.SIGKILL)
+    process = start("--port", str(port))
+    assert post(port, RINGING) == 200
+    process.send_signal(number)
+    status, said = ended(process)
+    assert status == 0
+    lines = [json.loads(line) for line in said]
+    assert [line["event"] for line in lines] == ["ready", "listening", "stop-asked", "stopped"]
+    assert lines[2]["signal"] == number.name and {line["level"] for line in lines} == {"info"}
+    times = [datetime.fromisoformat(line["time"]) for line in lines]
+    assert times == sorted(times) and times[0].tzinfo is not None
+
+
+def test_acknowledged_event_survives_kill_9_and_the_store_has_one_owner(start: Start, tmp_path: Path) -> None:
+    port = free_port()
+    first = start("--port", str(port))
+    assert post(port, RINGING) == 200
+    status, said = ended(start("--port", str(free_port())))
+    assert status == 3
+    owner = f"{tmp_path / 'store'} belongs to pid {first.pid}; stop it first, or use another --store"
+    assert said == [owner]
+    first.kill()
     first.wait()
-    third = serve(running, tmp_path / "store", port)
-    assert post(port, **event) == 200
+    third = start("--port", str(port))
+    assert post(port, RINGING) == 200
     third.terminate()
-    assert third.wait(timeout=30) in (0, -signal.SIGTERM)
-    assert third.stderr is not None and b"INFO stopped" in third.stderr.read()
+    assert ended(third)[0] == 0
     lines = (tmp_path / "store" / "calls.jsonl").read_bytes().split(b"\n")
     assert len([line for line in lines if b'"processedEventIds":["e1"]' in line]) == 1
 
 
-def test_help_shows_an_example(capsys: pytest.CaptureFixture[str]) -> None:
-    from scenarios.voice_call.manager.__main__ import main
+def test_port_in_use_is_told_and_the_store_left_alone(start: Start, tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        status, said = ended(start("--port", str(taken.getsockname()[1])))
+    assert status == 3 and len(said) == 1 and "Address already in use" in said[0] and "--port" in said[0]
+    assert not (tmp_path / "store").exists()
 
+
+def test_store_that_cannot_be_made_is_told(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no directory")
+    status, said = ended(start("--port", "0", store=tmp_path / "file" / "store"))
+    assert status == 3 and len(said) == 1 and "Not a directory" in said[0] and "Traceback" not in said[0]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere; the next test stands for it")
+def test_store_that_may_not_be_written_is_told(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "sealed").mkdir(mode=0o500)
+    status, said = ended(start("--port", "0", store=tmp_path / "sealed" / "store"))
+    assert status == 3 and len(said) == 1 and "Permission denied" in said[0]
+
+
+def test_log_that_is_a_directory_is_told(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "store" / "calls.jsonl").mkdir(parents=True)
+    status, said = ended(start("--port", "0"))
+    assert status == 3 and len(said) == 1 and "Is a directory" in said[0]
+
+
+def test_calls_are_read_and_nothing_is_written(start: Start, tmp_path: Path) -> None:
+    port = free_port()
+    start("--port", str(port), "--greeting", "")
+    assert post(port, RINGING) == 200
+    before = (tmp_path / "store" / "calls.jsonl").read_bytes()
+    calls = httpx.get(url(port, "/calls")).json()["calls"]
+    assert [call["providerCallId"] for call in calls] == ["p1"] and calls[0]["processedEventIds"] == ["e1"]
+    assert httpx.get(url(port, "/calls/p1")).json() == calls[0]
+    assert httpx.get(url(port, f"/calls/{calls[0]['callId']}?x=1")).json() == calls[0]
+    assert httpx.get(url(port, "/calls/nobody")).status_code == 404
+    assert httpx.get(url(port, "/calls?limit=none")).status_code == 400
+    assert httpx.post(url(port, "/calls"), json={}).status_code == 405
+    tunnel = {"host": "calls.example.org"}
+    assert httpx.get(url(port, "/calls"), headers=tunnel).status_code == 404
+    assert httpx.get(url(port, "/calls"), headers={"x-forwarded-for": "203.0.113.9"}).status_code == 404
+    assert (tmp_path / "store" / "calls.jsonl").read_bytes() == before
+
+
+def test_calls_are_not_read_where_others_can_connect(start: Start) -> None:
+    port = free_port()
+    start("--port", str(port), "--host", "0.0.0.0")
+    assert post(port, RINGING) == 200
+    assert httpx.get(url(port, "/calls")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "--store"),
+        (["--store", "x", "--port", "70000"], "'70000' is no port"),
+        (["--store", "x", "--inbound", "allowlist"], "--allow-from"),
+        (["--store", "x", "--max-calls", "0"], "'0' is no number from 1 on"),
+        (["--store", "x", "--provider", "pigeon"], "pigeon"),
+        (["--store", "x", "--public-url", "example.org"], "https://HOST"),
+        (["--store", "x", "--host", "0.0.0.0", "--skip-verification"], "127.0.0.1"),
+    ],
+)
+def test_wrong_arguments_are_told(arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2 and told in capsys.readouterr().err
+
+
+def test_help_names_every_option_and_shows_examples(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         main(["--help"])
-    assert stopped.value.code == 0 and "curl" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert stopped.value.code == 0 and "curl" in told and "exit status" in told
+    for option in ("store", "port", "provider", "inbound", "allow-from", "greeting", "max-calls", "max-duration"):
+        assert f"--{option}" in told
+    for option in ("public-url", "from-number", "streaming", "sessions", "drain", "log-level"):
+        assert f"--{option}" in told
+    assert all(name in told for name in PROVIDERS)
