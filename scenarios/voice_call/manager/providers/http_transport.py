@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from scenarios.voice_call.manager.provider_client import ProviderUnavailable
 from scenarios.voice_call.manager.providers.commands import Fields, Reply
+from scenarios.voice_call.manager.providers.libraries import LibraryMissing
 
 if TYPE_CHECKING:
     import httpx
@@ -32,9 +33,7 @@ def _library() -> ModuleType:
     try:
         import httpx
     except ModuleNotFoundError as error:
-        raise RuntimeError(
-            "commands to a provider need the library 'httpx'; run: pip install 'crash-harness[serve]'"
-        ) from error
+        raise LibraryMissing("httpx", "commands to a provider") from error
     return httpx
 
 

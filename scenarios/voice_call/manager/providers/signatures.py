@@ -20,6 +20,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from scenarios.voice_call.manager.providers.forms import Params, read_query
+from scenarios.voice_call.manager.providers.libraries import LibraryMissing
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -77,14 +78,12 @@ def _ported(url: str) -> Iterator[str]:
 def telnyx_key(public_key: str) -> "Ed25519PublicKey":
     """The public key as the portal shows it: base64 of the 32 bytes, or of their DER form.
 
-    Raises ValueError for anything else, and RuntimeError when the library for Ed25519 is not installed.
+    Raises ValueError for anything else, and LibraryMissing when the library for Ed25519 is not installed.
     """
     try:
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     except ModuleNotFoundError as error:
-        raise RuntimeError(
-            "Telnyx signatures need the library 'cryptography'; run: pip install 'crash-harness[serve]'"
-        ) from error
+        raise LibraryMissing("cryptography", "Telnyx signatures") from error
     try:
         raw = base64.b64decode(public_key, validate=True)
         return Ed25519PublicKey.from_public_bytes(raw[-32:] if raw[:-32] in (b"", _DER_HEAD) else raw)
