@@ -2,10 +2,13 @@
 
 import math
 from collections.abc import Hashable, Iterable
-from typing import TypeVar
+from typing import Final, TypeVar
+
+import msgspec
 
 from harness import verdict
 from harness.scenario import Phase
+from harness.verdict.observed import ObservedCall
 from harness.verdict.vocabulary import Violation, violation
 from scenarios.voice_call.event_promises import CallCase
 from scenarios.voice_call.observe import CallsObserved, outside
@@ -13,6 +16,9 @@ from scenarios.voice_call.remote import RemoteCall
 from scenarios.voice_call.terms import DOWN_S, GREETING, MAX_DURATION_S, PROMPTLY_S, RETRIES_S, RING_S, UNANSWERED_S
 
 ThingT = TypeVar("ThingT", bound=Hashable)
+
+_RETRY_S: Final = 60.0
+"""The longest a manager waits before it tries again what it owes."""
 
 
 def deadlines_are_armed(case: CallCase, observed: CallsObserved) -> list[Violation]:
@@ -36,7 +42,7 @@ def deadlines_are_armed(case: CallCase, observed: CallsObserved) -> list[Violati
 
 def _is_being_ended(case: CallCase, observed: CallsObserved, call: ObservedCall) -> bool:
     """Its end is decided and the hang-up owed, and will soon be tried: such a call needs no further deadline."""
-    soon = case.now + RETRY_AT_LEAST_EVERY_S
+    soon = case.now + _RETRY_S
     return (
         call.deadline is None
         and observed.records[call.id]["ending"] is not None
