@@ -8,9 +8,10 @@ FRIENDS_SESSION: Final = f"voice:{FRIEND.lstrip('+')}"
 
 
 async def sessions(stage: Stage) -> None:
-    """Somebody says something, the session is begun anew, and something more is said."""
+    """Somebody whose ringing was never told says something, the session is begun anew, and something more is said."""
     provider = stage.provider
     call = provider.ring(FRIEND)
+    provider.lose()
     provider.say(call, "old")
     await stage.quiet()
     await stage.client.reset_session("reset-1", FRIENDS_SESSION)

@@ -6,9 +6,10 @@ from scenarios.voice_call.terms import MEDIA_INACTIVITY_S, REPLY_TIMEOUT_S, STRE
 
 
 async def stream(stage: Stage) -> None:
-    """Somebody is heard and answered; then the stream ends, and nobody asks for another one."""
+    """Somebody whose ringing was never told is heard and answered; then the stream ends, and none comes after it."""
     provider = stage.provider
     call = provider.ring(FRIEND, stays=True)
+    provider.lose()
     provider.pick_up(call)
     await stage.quiet()
     provider.say(call, "hello")
