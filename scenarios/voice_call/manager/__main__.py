@@ -72,6 +72,9 @@ def arguments() -> argparse.ArgumentParser:
         "--drain", type=_count, default=5, metavar="S", help="longest wait at a stop (default: %(default)s)"
     )
     life.add_argument(
+        "--compact-after", type=_count, default=1_000, metavar="N", help="lines of the log (default: %(default)s)"
+    )
+    life.add_argument(
         "--log-level", choices=["info", "warning", "error"], default="info", help="(default: %(default)s)"
     )
     return parser
@@ -108,6 +111,7 @@ def settings(chosen: argparse.Namespace) -> Config:
         streaming=chosen.streaming,
         session_bridge=chosen.sessions,
         drain_ms=chosen.drain * 1000,
+        compact_after_lines=chosen.compact_after,
         **greeting,
     )
 
