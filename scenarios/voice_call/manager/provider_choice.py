@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from scenarios.voice_call.manager.config import Config
 from scenarios.voice_call.manager.mock_provider import MockProvider
 from scenarios.voice_call.manager.provider_client import ProviderClient
+from scenarios.voice_call.manager.providers.from_environment import plivo, telnyx, twilio
 
 Factory = Callable[[Config, Mapping[str, str]], ProviderClient]
 
@@ -17,4 +18,4 @@ def _mock(config: Config, environment: Mapping[str, str]) -> ProviderClient:
     return MockProvider()
 
 
-PROVIDERS: dict[str, Factory] = {"mock": _mock}
+PROVIDERS: dict[str, Factory] = {"mock": _mock, "twilio": twilio, "telnyx": telnyx, "plivo": plivo}

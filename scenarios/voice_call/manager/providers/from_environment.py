@@ -1,10 +1,10 @@
 """Providers for the program, their credentials from environment variables: names in the code, values nowhere else.
 
-`PROVIDERS` maps a provider's name to what makes it from the settings and the environment. Each raises ValueError with
-every name that is missing, so that an operator need not start five times.
+Each is made from the settings and the environment, and raises ValueError with every name that is missing, so that an
+operator need not start five times.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from scenarios.voice_call.manager.config import Config
 from scenarios.voice_call.manager.provider_client import ProviderClient
@@ -45,10 +45,3 @@ def plivo(config: Config, environment: Environment) -> ProviderClient:
     account, token = variables(environment, "PLIVO_AUTH_ID", "PLIVO_AUTH_TOKEN")
     base = f"https://api.plivo.com/v1/Account/{account}/"
     return PlivoProvider(token, webhook_url(config), HttpTransport(base, basic(account, token), "json"))
-
-
-PROVIDERS: dict[str, Callable[[Config, Environment], ProviderClient]] = {
-    "twilio": twilio,
-    "telnyx": telnyx,
-    "plivo": plivo,
-}
