@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from scenarios.voice_call.manager.lifecycle import is_live
-from scenarios.voice_call.manager.records import CallRecord, Media
+from scenarios.voice_call.manager.records import CallRecord, Media, Reply
 
 
 def call_view(record: CallRecord) -> dict[str, Any]:
@@ -35,8 +35,12 @@ def call_view(record: CallRecord) -> dict[str, Any]:
         "turn": None if record.turn is None else msgspec.to_builtins(record.turn),
         "dial": record.dial,
         "media": None if record.media is None else _media_view(record.media),
-        "reply": None if record.reply is None else msgspec.to_builtins(record.reply),
+        "reply": None if record.reply is None else _reply_view(record.reply),
     }
+
+
+def _reply_view(reply: Reply) -> dict[str, Any]:
+    return {"key": reply.key, "heard": reply.heard, "phase": reply.phase, "text": reply.text}
 
 
 def _media_view(media: Media) -> dict[str, Any]:

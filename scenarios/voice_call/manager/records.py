@@ -46,7 +46,7 @@ class Turn(msgspec.Struct, frozen=True, rename="camel"):
         return self.phase in ("asking", "listening")
 
 
-class Media(msgspec.Struct, frozen=True, rename="camel"):
+class Media(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """The media stream of a call: who may open it, and which one counts.
 
     `tokens`: by the key of the event whose answer handed it out, so that a repeated delivery gets the same. `used`: each
@@ -60,7 +60,7 @@ class Media(msgspec.Struct, frozen=True, rename="camel"):
     disconnected_at: int | None = None
 
 
-class Reply(msgspec.Struct, frozen=True, rename="camel"):
+class Reply(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """The answer of the assistant to what was heard last.
 
     Phases: thinking, speaking; then one of done, failed, timed-out, interrupted.
