@@ -107,7 +107,7 @@ def finish(record: CallRecord, reason: str | None, at: int) -> CallRecord:
         record,
         state=known,
         end_reason=known,
-        ended_at=at,
+        ended_at=max(at, record.answered_at or at),
         deadlines={},
         playing=None,
         greeting="skipped" if record.greeting == "queued" else record.greeting,
