@@ -77,6 +77,7 @@ class Client:
             self._broken(request, error)
             return None
         if result.outcome != "answered":
+            request.answer = result.outcome
             self._refused(request, result.outcome, final=False)
             return None
         self._done(request, call_id, result.text)

@@ -18,6 +18,7 @@ from scenarios.voice_call import effect_promises as effects
 from scenarios.voice_call import ending_promises as endings
 from scenarios.voice_call import event_promises as events
 from scenarios.voice_call import reader_promises as readers
+from scenarios.voice_call import record_promises as records
 from scenarios.voice_call import request_promises as requests
 from scenarios.voice_call import session_promises as sessions
 from scenarios.voice_call import stream_promises as streams
@@ -53,6 +54,10 @@ def _promise(name: str, verdict: str, judge: Judge, phases: frozenset[Phase]) ->
 CONTRACT: Final[tuple[Guarantee, ...]] = (
     Guarantee("answers", VERDICTS["unavailable"], answers, ALWAYS),
     _promise("requests-fail-as-documented", "unavailable", requests.requests_fail_as_documented, ALWAYS),
+    _promise("records-make-sense", "check-failed", records.records_make_sense, ALWAYS),
+    _promise("records-tell-the-truth", "misattributed", records.records_tell_the_truth, ALWAYS),
+    _promise("lines-tell-when", "misattributed", records.lines_tell_when, ALWAYS),
+    _promise("turns-are-counted", "check-failed", records.turns_are_counted, ALWAYS),
     _promise("durable-when-acknowledged", "acked-not-durable", events.durable_when_acknowledged, RESTARTED),
     _promise("not-lost", "lost", events.not_lost, AT_REST),
     _promise("errors-are-told", "swallowed-error", events.errors_are_told, ALWAYS),
