@@ -320,9 +320,9 @@ class CallManager:
 
     def history(self, limit: int = 50) -> list[dict[str, Any]]:
         """The newest `limit` calls, newest first."""
-        calls = [record for record in self.book.all() if record.standing == "call"]
-        calls.sort(key=lambda record: record.started_at, reverse=True)
-        return [call_view(record) for record in calls[:limit]]
+        calls = [record for record in reversed(self.book.all()) if record.standing == "call"]
+        calls.sort(key=lambda record: -record.started_at)
+        return [call_view(record) for record in calls[: max(0, limit)]]
 
     def view(self) -> dict[str, Any]:
         """Everything an observer may want to see, JSON-able, all copies."""

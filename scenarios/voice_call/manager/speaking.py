@@ -65,11 +65,11 @@ class Speaking:
         return self.played(call_id, text, key)
 
     def played(self, call_id: str, text: str, key: str) -> CallRecord:
-        """What was said is in the record; if the call ended meanwhile, it was said nevertheless."""
+        """What was said is in the record, and the call listens; if it ended meanwhile, it was said nevertheless."""
         current = self.desk.again(call_id)
         after = said(current, "bot", text, self.desk.journal.now())
         if current.playing == key:
-            after = replace(after, playing=None)
+            after = replace(move(after, "listening"), playing=None)
         return self.desk.journal.commit(current, after, "spoken")
 
     def play_failed(self, call_id: str, key: str) -> None:

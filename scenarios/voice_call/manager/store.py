@@ -8,9 +8,9 @@ Applications Recover from fsync Failures?", ATC'20, section 3). For the same rea
 line once more before its fsync: the process before this one may have died between a failed fsync and anything
 it could do about it.
 
-An append blocks the event loop for one fsync (5 ms, seldom 17, on a busy ext4 disk; the shortest provider time-out is
-5 s): a thread would free the loop and acknowledge nothing sooner, because the syncs of one log follow each other, and
-would let a second event overtake the one that is being written.
+An append blocks the event loop for one fsync (5 ms, seldom 17, on a busy ext4 disk; the shortest time-out for
+an answer is 5 s). A thread would free the loop and acknowledge nothing sooner, because the syncs of one log
+follow each other, and would let a second event overtake the one that is being written.
 
 Not modelled: several logs, rotation by others, disks that lie about fsync.
 """
