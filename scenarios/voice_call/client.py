@@ -143,6 +143,7 @@ class Client:
     def _refused(self, request: Request, reason: str, *, final: bool) -> None:
         self.provider.run.mark("refused", f"api:{request.name}", reason=reason, final=final)
         request.outcome = "refused" if final else "failed"
+        request.reason, request.told_at = reason, self.provider.run.now()
         self.provider.remember(request)
 
     def _broken(self, request: Request, error: Exception) -> None:

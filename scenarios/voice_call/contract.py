@@ -101,7 +101,7 @@ CONTRACT: Final[tuple[Guarantee, ...]] = (
     _promise("ample-disks-suffice", "unavailable", readers.ample_disks_suffice, CLEAN),
     _promise("questions-are-heard", "side-effect-lost", turns.questions_are_heard, ALWAYS),
     _promise("questions-are-remembered", "lost", turns.questions_are_remembered, ALWAYS),
-    _promise("answers-reach-who-asked", "lost", turns.answers_reach_who_asked, ALWAYS),
+    _promise("answers-are-waited-for", "timer-extended", turns.answers_are_waited_for, ALWAYS),
     _promise("same-request-same-answer", "diverged", streams.same_request_same_answer, ALWAYS),
     _promise("both-names-find-the-call", "lost", streams.both_names_find_the_call, ALWAYS),
     _promise("unheard-calls-end", "stale-active", streams.unheard_calls_end, ALWAYS),

@@ -124,6 +124,8 @@ class Request(msgspec.Struct):
     outcome: str = "pending"
     answer: str | None = None
     at: float = 0.0
+    reason: str = ""
+    told_at: float = 0.0
 
 
 class Look(msgspec.Struct):

@@ -114,6 +114,7 @@ class VoiceCall(Scenario[Provider, CallManager, CallsObserved]):
     folders: ClassVar[tuple[str, ...]] = ("/data",)
     restart_after_s: ClassVar[float] = DOWN_S
     probes: ClassVar[frozenset[str]] = PROBES
+    manager_class: ClassVar[type[CallManager]] = CallManager
 
     def __init__(self, store: str = STORE) -> None:
         self.store = store
@@ -156,7 +157,7 @@ class VoiceCall(Scenario[Provider, CallManager, CallsObserved]):
 
     def make_manager(self, run: Run, world: Provider) -> CallManager:
         """A manager that was not started yet."""
-        return CallManager(
+        return self.manager_class(
             self.config(world),
             configured(world),
             log=ProbeLog(run),

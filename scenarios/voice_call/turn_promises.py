@@ -1,4 +1,4 @@
-"""What is owed for questions: who is asked has heard the question, and an answer in time is the answer.
+"""What is owed for questions: who is asked has heard it, who answered did, and an answer is waited for.
 
 A question is on record as the turn of its call, the newest one only; the provider carries its token into what is said
 while it listens. Not judged here: whose answer it is (`event_promises.where_they_belong`), and questions that stay open
@@ -12,7 +12,7 @@ from harness.verdict.vocabulary import Violation, violation
 from scenarios.voice_call.event_promises import CallCase
 from scenarios.voice_call.observe import CallsObserved
 from scenarios.voice_call.remote import Happening
-from scenarios.voice_call.terms import TRANSCRIPT_WAIT_S
+from scenarios.voice_call.terms import PROMPTLY_S, TRANSCRIPT_WAIT_S
 
 _WAITED: Final = frozenset({"listening", "answered", "timed-out"})
 
@@ -41,16 +41,14 @@ def questions_are_remembered(case: CallCase, observed: CallsObserved) -> list[Vi
     ]
 
 
-def answers_reach_who_asked(case: CallCase, observed: CallsObserved) -> list[Violation]:
-    """What was said and acknowledged while the question was open is its answer; it has not timed out."""
+def answers_are_waited_for(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    """Who asks is not told that nobody has answered before the time for an answer is over."""
     found: list[Violation] = []
-    for name, record, event in _answers(case, observed):
-        turn = record["turn"]
-        if turn is None or turn["token"] != event.body["turnToken"] or turn["phase"] != "timed-out":
-            continue
-        began = turn["askedAt"] / 1000
-        if event.acknowledged_at is not None and event.acknowledged_at < began + TRANSCRIPT_WAIT_S:
-            found.append(violation("lost", f"{event.id} came in time, and call {name} has timed out", event.id))
+    for request in case.world.outer.requests.values():
+        waited_s = request.told_at - request.at
+        if request.kind == "continue" and request.reason == "timed-out" and waited_s < TRANSCRIPT_WAIT_S - PROMPTLY_S:
+            text = f"api:{request.name} was told after {waited_s:g} s that nobody had answered"
+            found.append(violation("timer-extended", text, request.name))
     return found
 
 

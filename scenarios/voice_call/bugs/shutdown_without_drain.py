@@ -4,17 +4,15 @@ It ends the committer, and whoever waits for it is released as if the group had 
 """
 
 import asyncio
-from typing import Any, Final
+from typing import Final
 
-from harness.scenario import Run, SeededBug
+from harness.scenario import SeededBug
 from scenarios.voice_call.bugs.base import BuggyVoiceCall
 from scenarios.voice_call.manager.call_manager import CallManager
 from scenarios.voice_call.manager.events import CallEvent
 from scenarios.voice_call.manager.journal import Journal
 from scenarios.voice_call.manager.records import CallRecord
 from scenarios.voice_call.manager.webhook import Webhook
-from scenarios.voice_call.provider import Provider
-from scenarios.voice_call.scenario import ProbeLog
 
 GROUP_S: Final = 0.02
 
@@ -77,12 +75,10 @@ class UndrainedManager(CallManager):
 
 
 class HastyVoiceCall(BuggyVoiceCall):
+    manager_class = UndrainedManager
+
     def __init__(self) -> None:
         super().__init__(journal=GroupJournal, webhook=GroupWebhook)
-
-    def make_manager(self, run: Run, world: Provider) -> CallManager:
-        settings: dict[str, Any] = {"log": ProbeLog(run), "now": run.now, "new_id": world.fresh_id}
-        return UndrainedManager(self.config(world), world, parts=self.manager_parts(), **settings)
 
 
 BUG = SeededBug(

@@ -57,6 +57,7 @@ async def two_strangers(stage: Stage) -> None:
     provider = stage.provider
     provider.fail("hang_up", "unavailable")
     provider.ring(STRANGER, stays=True)
+    await stage.quiet(0.1)
     provider.ring(STRANGER, stays=True)
     await stage.later(5.0)
 
