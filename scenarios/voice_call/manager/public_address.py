@@ -25,6 +25,12 @@ def webhook_url(config: Config) -> str:
     return base + config.webhook_path
 
 
+def stream_url(config: Config) -> str:
+    """Where media streams are opened: absolute behind a public URL, otherwise the path on whatever host was asked."""
+    base = public_base(config)
+    return config.stream_path if base is None else base.replace("http", "ws", 1) + config.stream_path
+
+
 def raw_path(scope: Scope) -> str:
     """The path as it came, before decoding."""
     raw = scope.get("raw_path")

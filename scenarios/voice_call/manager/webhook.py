@@ -18,7 +18,7 @@ from scenarios.voice_call.manager.config import Config, EventLog
 from scenarios.voice_call.manager.events import Absorbed, CallEvent, EventRules, RetryLater
 from scenarios.voice_call.manager.journal import Journal
 from scenarios.voice_call.manager.provider_client import ProviderClient, ProviderRequest, StreamGrant, WebAnswer
-from scenarios.voice_call.manager.public_address import asked_url, public_base, raw_path
+from scenarios.voice_call.manager.public_address import asked_url, public_base, raw_path, stream_url
 from scenarios.voice_call.manager.request_body import Refused, read_body
 from scenarios.voice_call.manager.store import StoreUnavailable
 from scenarios.voice_call.manager.web import Receive, Scope, Send
@@ -59,6 +59,7 @@ class Webhook:
         self._ready = ready
         self._path = config.webhook_path
         self._public_base = public_base(config)
+        self._stream_url = stream_url(config)
         self._from_address: dict[str, int] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -163,7 +164,7 @@ class Webhook:
             if record is None or record.media is None or key not in record.media.tokens:
                 continue
             provider_id = event.provider_call_id or event.call_id or record.call_id
-            found.append(StreamGrant(provider_id, event.id, self.config.stream_path, record.media.tokens[key]))
+            found.append(StreamGrant(provider_id, event.id, self._stream_url, record.media.tokens[key]))
         return found
 
     def path_matches(self, scope: Scope) -> bool:

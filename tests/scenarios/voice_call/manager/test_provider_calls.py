@@ -157,6 +157,21 @@ def test_a_repeated_twilio_request_gets_the_same_stream_after_a_restart(world: W
     world.run(story())
 
 
+def test_a_stream_is_opened_behind_the_public_prefix(world: World) -> None:
+    async def story() -> None:
+        prefixed = "https://v.example.com:8443/in"
+        world.provider = TwilioProvider(TOKEN, f"{prefixed}/voice/webhook", Account())
+        manager = await world.started(public_url=prefixed, streaming=True)
+        body = urlencode(INBOUND | {"CallStatus": "in-progress"}).encode()
+        signature = twilio_signature(TOKEN, f"{prefixed}/voice/webhook", read_form(body))
+        status, answer = await post(manager, body, "", {"x-twilio-signature": signature})
+        stream = ElementTree.fromstring(answer).find("Connect/Stream")
+        assert status == 200 and stream is not None
+        assert stream.get("url") == "wss://v.example.com:8443/in/voice/stream"
+
+    world.run(story())
+
+
 def test_a_twilio_dial_whose_answer_was_lost_is_found_by_its_first_callback(world: World) -> None:
     async def story() -> None:
         account = Account()
