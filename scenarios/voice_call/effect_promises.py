@@ -112,8 +112,9 @@ def calls_end_in_time(case: CallCase, observed: CallsObserved) -> list[Violation
         if remote is None or remote.given_up_at is None or remote.answered_at is None:
             continue
         # It may count from the beginning of the record, should that be later than an answer that was overtaken; and
-        # from the first word, should that be earlier: who speaks is there.
+        # from the first word, should that be earlier: who speaks is there. What it was not told of it cannot end.
         latest = max(remote.answered_at, observed.records[call.id]["startedAt"] / 1000) + MAX_DURATION_S
+        latest = max(latest, _heard_of(case, remote))
         earliest = min([remote.answered_at, *_words(case, remote)]) + MAX_DURATION_S
         if _known_answered(case, remote) and remote.given_up_at > latest + DOWN_S + RETRIES_S:
             late = remote.given_up_at - latest
@@ -122,6 +123,15 @@ def calls_end_in_time(case: CallCase, observed: CallsObserved) -> list[Violation
             early = earliest - remote.given_up_at
             found.append(violation("wrong-terminal", f"call {call.id} timed out {early:g} s before its cap", call.id))
     return found
+
+
+def _heard_of(case: CallCase, remote: RemoteCall) -> float:
+    """When the manager first said that it knows of a call."""
+    happenings = case.world.outer.happenings.values()
+    told = [
+        event.acknowledged_at for event in happenings if event.call == remote.id and event.acknowledged_at is not None
+    ]
+    return min(told, default=0.0)
 
 
 def _words(case: CallCase, remote: RemoteCall) -> list[float]:
