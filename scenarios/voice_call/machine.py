@@ -13,9 +13,12 @@ from scenarios.voice_call.client import Client
 from scenarios.voice_call.manager.call_manager import CallManager
 from scenarios.voice_call.provider import COMMANDS, FAULT_MODES, Provider
 from scenarios.voice_call.remote import RemoteCall
+from scenarios.voice_call.remote_media import Mood
 from scenarios.voice_call.stage import FAR_AWAY, FRIEND, OTHER_FRIEND, STRANGER
 
 _CALLERS: Final = (FRIEND, OTHER_FRIEND, STRANGER)
+STREAM_STEPS: Final = ("talk", "drop", "silence", "reconnect", "use-again", "guess")
+MOODS: Final = ("slow", "fails", "says-nothing")
 _MOST_CALLS: Final = 6
 """Calls of one history: more make it slower, not richer."""
 
@@ -64,6 +67,13 @@ def pick_up(run: Run, provider: Provider, manager: CallManager, number: int) -> 
     remote = _chosen([one for one in provider.live_calls() if one.direction == "inbound"], number)
     if remote is not None:
         provider.pick_up(remote.id)
+
+
+async def connect(run: Run, provider: Provider, manager: CallManager, caller: int) -> None:
+    """Somebody whom the policy lets in calls, is answered, and all that is delivered."""
+    if len(provider.outer.calls) < _MOST_CALLS:
+        provider.pick_up(provider.ring(_CALLERS[caller], stays=True))
+        await deliver(run, provider, manager)
 
 
 def say(run: Run, provider: Provider, manager: CallManager, number: int) -> None:
@@ -129,6 +139,45 @@ def fail(run: Run, provider: Provider, manager: CallManager, command: str, mode:
     provider.fail(command, mode, times, 1.0 if mode == "slow" else 0.0)
 
 
+def rename(run: Run, provider: Provider, manager: CallManager, number: int) -> None:
+    remote = _chosen(provider.live_calls(), number)
+    if remote is not None:
+        provider.rename(remote.id)
+
+
+async def stream(run: Run, provider: Provider, manager: CallManager, number: int, what: str) -> None:
+    """Something happens to the stream of a call, or a stranger wants to have one."""
+    remote = _chosen([one for one in provider.live_calls() if one.answered_at is not None], number)
+    if remote is None or provider.outer.media is None:
+        return
+    if what == "talk":
+        provider.say(remote.id, f"{remote.id} says thing {remote.events + 1}")
+        await deliver(run, provider, manager)
+    elif what == "drop":
+        provider.drop_stream(remote.id)
+    elif what == "silence":
+        provider.silence_stream(remote.id)
+    elif what == "reconnect":
+        provider.reconnect(remote.id)
+    elif what == "use-again":
+        used = [one.token for one in provider.media.of(remote.id) if one.opened_at is not None]
+        if used:
+            await provider.knock_stream("stream-used", remote.id, used[number % len(used)])
+    else:
+        await provider.knock_stream("stream-guess", remote.id, "guess")
+
+
+def assistant(run: Run, provider: Provider, manager: CallManager, mood: str, times: int) -> None:
+    if provider.outer.media is not None:
+        provider.media.moods.append(Mood(mood, times, 3.0 if mood == "slow" else 0.0))
+        provider.changed()
+
+
+async def reset_session(run: Run, provider: Provider, manager: CallManager, caller: int) -> None:
+    if provider.outer.bridged:
+        await Client(provider, manager).reset_session(_next_name(provider, "reset"), f"voice:{_CALLERS[caller][1:]}")
+
+
 def actions() -> tuple[Action, ...]:
     """All of them. Hypothesis is imported here, because only random histories need it."""
     from hypothesis import strategies as st
@@ -144,6 +193,7 @@ def actions() -> tuple[Action, ...]:
         Action("lose_answers", lose_answers, {"count": few}),
         Action("ring", ring, {"caller": st.integers(0, len(_CALLERS) - 1), "stays": st.booleans()}),
         Action("pick_up", pick_up, {"number": number}),
+        Action("connect", connect, {"caller": st.integers(0, 1)}),
         Action("say", say, {"number": number}),
         Action("press", press, {"number": number}),
         Action("leave", leave, {"number": number}),
@@ -151,6 +201,10 @@ def actions() -> tuple[Action, ...]:
         Action("speak", speak, {"number": number}),
         Action("ask", ask, {"number": number, "answered": st.booleans()}),
         Action("end", end, {"number": number}),
+        Action("rename", rename, {"number": number}),
+        Action("stream", stream, {"number": number, "what": st.sampled_from(STREAM_STEPS)}),
+        Action("assistant", assistant, {"mood": st.sampled_from(MOODS), "times": few}),
+        Action("reset_session", reset_session, {"caller": st.integers(0, 1)}),
         Action(
             "fail_command",
             fail,

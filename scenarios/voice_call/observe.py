@@ -105,7 +105,18 @@ def _by_first_name(provider: Provider, records: Sequence[Mapping[str, Any]]) -> 
     renamed = provider.outer.renamed
     if not renamed:
         return records
-    return [{**one, "providerCallId": renamed.get(one["providerCallId"], one["providerCallId"])} for one in records]
+    return [_under_its_first_name(one, renamed) for one in records]
+
+
+def _under_its_first_name(one: Mapping[str, Any], renamed: Mapping[str, str]) -> Mapping[str, Any]:
+    name = renamed.get(one["providerCallId"], one["providerCallId"])
+    if not any(alias in renamed or alias == name for alias in (one["providerCallId"], *one["aliases"])):
+        return one
+    own = one["providerCallId"]
+    others = [
+        renamed.get(alias, alias) for alias in one["aliases"] if alias == own or renamed.get(alias, alias) != name
+    ]
+    return {**one, "providerCallId": name, "aliases": others}
 
 
 def _names(provider: Provider, calls: Sequence[Mapping[str, Any]]) -> Iterator[Any]:

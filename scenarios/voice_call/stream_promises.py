@@ -133,7 +133,7 @@ def both_names_find_the_call(case: CallCase, observed: CallsObserved) -> list[Vi
     found: list[Violation] = []
     for new, old in case.world.outer.renamed.items():
         told = any(event.owed and event.body["providerCallId"] == new for event in happenings)
-        if told and (observed.status.get(new) is None or observed.status.get(new) != observed.status.get(old)):
+        if told and observed.status.get(new) != observed.status.get(old):
             found.append(violation("lost", f"call {old} is called {new} now, and is not found by both", old))
     return found
 

@@ -137,7 +137,15 @@ WORKLOADS: Final[dict[str, Workload]] = {
     "two-lines": Workload(misfortunes.two_lines, settings={"inbound_greeting": ""}, faults=False, swept=False),
     "stream": Workload(streams.stream, settings={"inbound_greeting": "", "streaming": True}, media=True),
     "stream-reconnect": Workload(
-        streams.reconnect, settings={"streaming": True}, media=True, faults=False, swept=False, lends=True
+        streams.reconnect, settings={"streaming": True}, media=True, faults=False, swept=False
+    ),
+    "stream-sessions": Workload(
+        sessions.heard_and_kept,
+        settings={"inbound_greeting": "", "streaming": True, "session_bridge": True},
+        media=True,
+        faults=False,
+        swept=False,
+        lends=True,
     ),
     "stream-silent": Workload(
         streams.silent, settings={"inbound_greeting": "", "streaming": True}, media=True, faults=False, swept=False
