@@ -143,8 +143,10 @@ class PlivoProvider:
             return answer(element("Wait", {"length": "1"}), self._asks_again(key, "ringing"))
         if after is not None and after.startswith(_LISTEN):
             turn_token = after.removeprefix(_LISTEN)
-            told = {"action": self._callback(None, None, turn_token), "method": "POST", "inputType": "speech"}
-            return answer(element("GetInput", told), self._asks_again(key, turn_token))
+            action = self._callback(None, None, turn_token)
+            told = {"action": action, "method": "POST", "inputType": "speech", "executionTimeout": str(_WAIT_S)}
+            # After a minute of silence the same request comes again, and listens again.
+            return answer(element("GetInput", told), self._asks_again(key, after))
         if not grants:
             return answer(element("Wait", {"length": str(_WAIT_S)}), self._asks_again(key, after))
         grant = grants[-1]

@@ -52,6 +52,8 @@ _OF_THE_DELIVERY = ("ErrorCode", "ErrorUrl")
 # Without it a 503 is final: by default only failed connections are tried again, once.
 _RETRIES = "rc=5&rp=ct,rt,5xx"
 _PAUSE_S = 60
+# Whoever asked decides when to stop listening; 5 s of silence, the default, would.
+_LISTEN_S = "180"
 _CALL_IS_OVER = 21220
 _PROGRESS = ("initiated", "ringing", "answered", "completed")
 
@@ -202,7 +204,7 @@ class TwilioProvider:
     async def listen(self, provider_call_id: str, *, turn_token: str) -> None:
         """Gather speech; the result comes to a URL with the turn token."""
         action = self._callback(None, None, turn_token)
-        gather = {"input": "speech", "action": action, "method": "POST", "speechTimeout": "auto"}
+        gather = {"input": "speech", "action": action, "method": "POST", "speechTimeout": "auto", "timeout": _LISTEN_S}
         await self._run(provider_call_id, element("Gather", gather), self._asks_again(None, turn_token))
 
     async def stop_listening(self, provider_call_id: str) -> None:

@@ -1,5 +1,6 @@
 """Whole calls through the manager, told in each provider's own words: redelivered, early, unknown, across restarts."""
 
+import asyncio
 import base64
 import json
 import xml.etree.ElementTree as ElementTree
@@ -189,6 +190,33 @@ def test_a_twilio_dial_whose_answer_was_lost_is_found_by_its_first_callback(worl
         assert (await manager.end(made.call_id)).outcome == "ended"
         assert ("POST", "Calls/CA1.json", {"Status": "completed"}) in account.asked
         assert sum(path == "Calls.json" for _, path, _ in account.asked) == 1
+
+    world.run(story())
+
+
+@pytest.mark.parametrize("make", [TwilioProvider, PlivoProvider])
+def test_a_lost_dial_that_was_given_up_here_is_hung_up_when_it_turns_up_there(world: World, make: Any) -> None:
+    async def story() -> None:
+        account = Account()
+        account.lost = True
+        world.provider = make(TOKEN, CALLBACK, account)
+        manager = await world.started(public_url=PUBLIC_URL, from_number="+15550000000")
+        made = await manager.initiate("+15551112222", key="k1")
+        assert made.outcome == "unknown"
+        await asyncio.sleep(125)
+        assert not manager.status(made.call_id)["live"]
+        world.kill(manager)
+        account.lost = False
+        world.provider = make(TOKEN, CALLBACK, account)
+        manager = await world.started(public_url=PUBLIC_URL, from_number="+15550000000")
+        account.asked.clear()
+        fields = {"CallSid": "c9", "CallUUID": "c9", "Direction": "outbound", "CallStatus": "in-progress"}
+        tell = from_twilio if make is TwilioProvider else from_plivo
+        assert (await tell(manager, fields, "clientKey=k1"))[0] == 200
+        await asyncio.sleep(65)
+        assert any("c9" in path for _, path, _ in account.asked)
+        assert manager.view()["obligations"] == []
+        assert not manager.status(made.call_id)["live"]
 
     world.run(story())
 

@@ -198,7 +198,9 @@ def test_a_ringing_call_is_picked_up_before_a_stream_is_asked_for(plivo: PlivoPr
 def test_who_is_transferred_to_listen_gets_an_input_whose_result_names_the_turn(plivo: PlivoProvider) -> None:
     asked = request(CALL | {"CallStatus": "in-progress"}, "after=listen%3At1")
     assert "wantsStream" not in only(plivo.parse(asked))
-    listen = markup(plivo, asked, GRANT).find("GetInput")
+    root = markup(plivo, asked, GRANT)
+    assert parse_qs(urlsplit(root.findtext("Redirect") or "").query) == {"after": ["listen:t1"]}
+    listen = root.find("GetInput")
     assert listen is not None and listen.get("inputType") == "speech"
     assert parse_qs(urlsplit(listen.get("action") or "").query) == {"turnToken": ["t1"]}
 
