@@ -15,7 +15,7 @@ import msgspec
 from scenarios.voice_call.manager.call_view import call_view
 from scenarios.voice_call.manager.config import Config, EventLog
 from scenarios.voice_call.manager.core import CallBook
-from scenarios.voice_call.manager.duties import GREETING, OBLIGATION, POLL, REPLY
+from scenarios.voice_call.manager.duties import GREETING, OBLIGATION, POLL, REPLY, Duty
 from scenarios.voice_call.manager.events import EventRules
 from scenarios.voice_call.manager.journal import Journal
 from scenarios.voice_call.manager.lifecycle import (
@@ -47,6 +47,7 @@ from scenarios.voice_call.manager.states import is_conversational
 from scenarios.voice_call.manager.store import Store, StoreUnavailable
 from scenarios.voice_call.manager.switchboard import NotReady, Switchboard
 from scenarios.voice_call.manager.timers import Timers
+from scenarios.voice_call.manager.unwritten import RESULT
 from scenarios.voice_call.manager.web import WebFace, no_stream
 from scenarios.voice_call.manager.webhook import Webhook
 
@@ -109,7 +110,7 @@ class CallManager:
             self.obligations.is_dialing,
             self.book.get,
             log=log,
-            besides=self.bridge.duties if config.session_bridge else None,
+            besides=self.duties_besides,
         )
         rules = parts.rules(config, self.book, provider.name, new_id, log=log)
         self.webhook = parts.webhook(config, provider, rules, self.journal, self.is_ready, log=log)
@@ -211,6 +212,10 @@ class CallManager:
 
     # --- timers --------------------------------------------------------------------------------------------------
 
+    def duties_besides(self, record: CallRecord, now: int) -> dict[str, Duty]:
+        """What a call needs a timer for that its record alone does not tell."""
+        return self.speaking.unwritten.duties(record, now) | self.bridge.duties(record, now)
+
     async def on_timer(self, call_id: str, kind: str) -> None:
         """What each kind of timer does when it fires."""
         if kind == OBLIGATION:
@@ -219,6 +224,8 @@ class CallManager:
             await self.speaking.greet(call_id)
         elif kind == POLL:
             await self.obligations.poll(call_id)
+        elif kind == RESULT:
+            self.speaking.unwritten.write_late(call_id)
         elif kind == SESSION:
             await self.bridge.bring_over(call_id)
         elif kind == TRANSCRIPT:

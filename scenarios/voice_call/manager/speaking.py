@@ -22,6 +22,7 @@ from scenarios.voice_call.manager.lifecycle import (
 from scenarios.voice_call.manager.provider_client import ProviderRefused, ProviderUnavailable
 from scenarios.voice_call.manager.records import CallRecord, Turn
 from scenarios.voice_call.manager.switchboard import Switchboard, TurnInProgress
+from scenarios.voice_call.manager.unwritten import Unwritten
 
 
 class TurnResult(msgspec.Struct, frozen=True):
@@ -37,6 +38,7 @@ class Speaking:
 
     def __init__(self, desk: Switchboard) -> None:
         self.desk = desk
+        self.unwritten = Unwritten(desk)
         self._waiters: dict[str, tuple[str, asyncio.Future[TurnResult]]] = {}
         self._heard: dict[str, str] = {}
 
@@ -66,18 +68,13 @@ class Speaking:
 
     def played(self, call_id: str, text: str, key: str) -> CallRecord:
         """What was said is in the record, and the call listens; if it ended meanwhile, it was said nevertheless."""
-        current = self.desk.again(call_id)
-        after = said(current, "bot", text, self.desk.journal.now())
-        if current.playing == key:
-            after = replace(move(after, "listening"), playing=None)
-        return self.desk.journal.commit(current, after, "spoken")
+        at = self.desk.journal.now()
+        return self.unwritten.write(call_id, lambda record: silent(said(record, "bot", text, at), key), "spoken")
 
     def play_failed(self, call_id: str, key: str) -> None:
         """Back to listening: a call does not stay in `speaking` when nothing is spoken."""
-        current = self.desk.again(call_id)
-        if current.playing == key:
-            after = replace(move(current, "listening"), playing=None)
-            self.desk.journal.commit(current, close_turn(after, "failed"), "speak-failed")
+        token = key.removeprefix("turn:")
+        self.unwritten.write(call_id, lambda record: abandoned(silent(record, key), token), "speak-failed")
 
     # --- continue ------------------------------------------------------------------------------------------------
 
@@ -121,9 +118,9 @@ class Speaking:
         if current is None or current.turn is None or current.turn.token != token or not current.turn.open:
             return
         try:
-            self.desk.journal.commit(current, close_turn(current, "failed"), "turn-failed")
+            self.unwritten.write(call_id, lambda record: abandoned(record, token), "turn-failed")
         except Exception as error:
-            # The transcript deadline or the next start closes it.
+            # It is written later, or the next start closes it.
             self.desk.log.warning("turn-left-open", call=call_id, why=str(error))
 
     async def hush(self, call_id: str) -> None:
@@ -227,3 +224,13 @@ class Speaking:
             due = self.desk.journal.now() + self.desk.config.notify_hang_up_delay_ms
             return with_deadline(record, NOTIFY_HANG_UP, due)
         return move(record, "listening") if record.state == "speaking" else record
+
+
+def silent(record: CallRecord, key: str) -> CallRecord:
+    """The record with this speech over: the call listens."""
+    return replace(move(record, "listening"), playing=None) if record.playing == key else record
+
+
+def abandoned(record: CallRecord, token: str) -> CallRecord:
+    """The record with this question given up, if it is still open."""
+    return close_turn(record, "failed") if record.turn is not None and record.turn.token == token else record
