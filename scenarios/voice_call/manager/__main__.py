@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import importlib.util
 import os
 import sys
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from typing import get_args
 from scenarios.voice_call.manager.call_manager import CallManager
 from scenarios.voice_call.manager.config import Config, InboundPolicy
 from scenarios.voice_call.manager.provider_choice import PROVIDERS
+from scenarios.voice_call.manager.providers.libraries import LibraryMissing
 from scenarios.voice_call.manager.structured_log import log_to_stderr
 
 _PROGRAM = "python -m scenarios.voice_call.manager"
@@ -26,6 +28,12 @@ _EXAMPLES = f"""examples:
     curl http://127.0.0.1:3334/voice/calls
     curl http://127.0.0.1:3334/voice/calls/p1
 
+  receive Twilio's calls through a tunnel to this port:
+    TWILIO_ACCOUNT_SID=... TWILIO_AUTH_TOKEN=... {_PROGRAM} --store /var/lib/calls \\
+        --provider twilio --public-url https://calls.example.org --from-number +15550000000 --streaming
+
+credentials: TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN; TELNYX_API_KEY, TELNYX_PUBLIC_KEY, TELNYX_CONNECTION_ID;
+PLIVO_AUTH_ID, PLIVO_AUTH_TOKEN. In the environment only.
 paths: POST /voice/webhook takes the provider's events. GET /voice/calls[?limit=N] and GET /voice/calls/ID answer on
 loopback only. With --streaming, /voice/stream takes media streams over WebSocket.
 
@@ -123,21 +131,33 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         config = settings(chosen)
         provider = PROVIDERS[chosen.provider](config, os.environ)
+        _look_for_libraries(config)
+    except LibraryMissing as error:
+        return _cannot_start(str(error))
     except ValueError as error:
         parser.error(str(error))
-    try:
-        from scenarios.voice_call.manager.serving import CannotStart, bind, serve
-    except ModuleNotFoundError as missing:
-        sys.stderr.write(f"{missing.name} is not installed; run: pip install 'crash-harness[serve]'\n")
-        return 3
+    from scenarios.voice_call.manager.serving import CannotStart, bind, serve
+
     log = log_to_stderr(chosen.log_level)
     try:
         with bind(chosen.host, chosen.port) as listener:
             asyncio.run(serve(CallManager(config, provider, log=log), listener, log))
     except CannotStart as error:
-        sys.stderr.write(f"{error}\n")
-        return 3
+        return _cannot_start(str(error))
     return 0
+
+
+def _look_for_libraries(config: Config) -> None:
+    # Without websockets uvicorn would answer, and refuse every stream.
+    needed = {"uvicorn": "web requests"} | ({"websockets": "media streams"} if config.streaming else {})
+    for library, purpose in needed.items():
+        if importlib.util.find_spec(library) is None:
+            raise LibraryMissing(library, purpose)
+
+
+def _cannot_start(why: str) -> int:
+    sys.stderr.write(f"{why}\n")
+    return 3
 
 
 if __name__ == "__main__":

@@ -20,12 +20,12 @@ class JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The line, without its LF."""
         at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        line: dict[str, object] = {"time": at, "level": record.levelname.lower()}
         fields = getattr(record, "fields", None)
+        event = record.getMessage()
         if fields is None:
-            line |= {"event": "log", "logger": record.name, "message": record.getMessage()}
-        else:
-            line |= {"event": record.getMessage()} | fields
+            fields, event = {"logger": record.name, "message": event}, "log"
+        line: dict[str, object] = {"time": at, "level": record.levelname.lower(), "event": event}
+        line = line | fields | line
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return json.dumps(line, default=str)

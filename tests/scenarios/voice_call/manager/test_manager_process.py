@@ -1,5 +1,6 @@
 """The program for real: its own process, a socket, signals, and what it says when it cannot start."""
 
+import importlib.util
 import json
 import os
 import signal
@@ -165,12 +166,26 @@ def test_calls_are_not_read_where_others_can_connect(start: Start) -> None:
         (["--store", "x", "--provider", "pigeon"], "pigeon"),
         (["--store", "x", "--public-url", "example.org"], "https://HOST"),
         (["--store", "x", "--host", "0.0.0.0", "--skip-verification"], "127.0.0.1"),
+        (["--store", "x", "--provider", "twilio", "--public-url", "https://x"], "TWILIO_AUTH_TOKEN"),
     ],
 )
-def test_wrong_arguments_are_told(arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_arguments_are_told(
+    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "environ", {})
     with pytest.raises(SystemExit) as stopped:
         main(arguments)
     assert stopped.value.code == 2 and told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("library", "more"), [("uvicorn", []), ("websockets", ["--streaming"])])
+def test_missing_library_is_told(
+    library: str, more: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == library else name)
+    assert main(["--store", str(tmp_path / "store"), *more]) == 3
+    told = capsys.readouterr().err
+    assert library in told and "pip install" in told and not (tmp_path / "store").exists()
 
 
 def test_help_names_every_option_and_shows_examples(capsys: pytest.CaptureFixture[str]) -> None:
@@ -180,6 +195,7 @@ def test_help_names_every_option_and_shows_examples(capsys: pytest.CaptureFixtur
     assert stopped.value.code == 0 and "curl" in told and "exit status" in told
     for option in ("store", "port", "provider", "inbound", "allow-from", "greeting", "max-calls", "max-duration"):
         assert f"--{option}" in told
+    assert all(name in told for name in ("TWILIO_AUTH_TOKEN", "TELNYX_PUBLIC_KEY", "PLIVO_AUTH_ID"))
     for option in ("public-url", "from-number", "streaming", "sessions", "drain", "log-level"):
         assert f"--{option}" in told
     assert all(name in told for name in PROVIDERS)
