@@ -83,5 +83,7 @@ class Workload:
     """False: a rehearsal, judged alive; its log holds what other stories write as well."""
     media: bool = False
     """People talk over media streams; the settings should say `streaming` as well."""
+    touches_log: bool = False
+    """The story itself changes the file of the log: only a manager that has one can play it."""
     lends: bool = False
     """Its world, with nothing in it yet, is lent to random histories, beside one world for each policy."""

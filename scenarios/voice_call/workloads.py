@@ -102,7 +102,9 @@ WORKLOADS: Final[dict[str, Workload]] = {
     "nobody-answers": Workload(
         calls.nobody_answers, callee=Callee("no-answer", after_s=70.0), faults=False, swept=False
     ),
-    "damaged-line": Workload(damage.damaged_line, settings={"inbound_greeting": ""}, faults=False, swept=False),
+    "damaged-line": Workload(
+        damage.damaged_line, settings={"inbound_greeting": ""}, faults=False, swept=False, touches_log=True
+    ),
     "small-disk": Workload(
         damage.small_disk,
         settings={"inbound_greeting": "", "compact_after_lines": 8},
@@ -135,6 +137,12 @@ WORKLOADS: Final[dict[str, Workload]] = {
     ),
     "two-strangers": Workload(misfortunes.two_strangers, faults=False, swept=False),
     "two-lines": Workload(misfortunes.two_lines, settings={"inbound_greeting": ""}, faults=False, swept=False),
+    "reset-in-a-hurry": Workload(
+        misfortunes.reset_in_a_hurry,
+        settings={"inbound_greeting": "", "session_bridge": True},
+        faults=False,
+        swept=False,
+    ),
     "stream": Workload(streams.stream, settings={"inbound_greeting": "", "streaming": True}, media=True),
     "stream-reconnect": Workload(
         streams.reconnect, settings={"streaming": True}, media=True, faults=False, swept=False
