@@ -1,6 +1,7 @@
-"""Prompts that cannot be played, providers that do not answer or are not the right one, callers who come in pairs."""
+"""Prompts that cannot be played, providers that do not answer or are the wrong ones, pairs of callers, hasty resets."""
 
 from scenarios.voice_call.stage import FAR_AWAY, FRIEND, STRANGER, Stage
+from scenarios.voice_call.stories.sessions import FRIENDS_SESSION
 
 
 async def unplayed_prompts(stage: Stage) -> None:
@@ -76,4 +77,21 @@ async def two_lines(stage: Stage) -> None:
     provider.say(second, "this is the better line")
     await stage.quiet()
     provider.leave(second)
+    await stage.quiet()
+
+
+async def reset_in_a_hurry(stage: Stage) -> None:
+    """A session is begun anew right after something was said, in a call of which it holds a line already."""
+    provider = stage.provider
+    call = provider.ring(FRIEND, stays=True)
+    await stage.quiet()
+    provider.say(call, "this is over")
+    await stage.later(3.0)
+    provider.say(call, "this may be over or not")
+    await stage.quiet()
+    await stage.client.reset_session("reset-1", FRIENDS_SESSION)
+    await stage.later(3.0)
+    provider.say(call, "this is new")
+    await stage.later(3.0)
+    provider.leave(call)
     await stage.quiet()
