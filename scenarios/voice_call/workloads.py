@@ -20,6 +20,7 @@ from scenarios.voice_call.stories import (
     slowness,
     strangers,
     streams,
+    upgrades,
 )
 
 WORKLOADS: Final[dict[str, Workload]] = {
@@ -137,6 +138,13 @@ WORKLOADS: Final[dict[str, Workload]] = {
     ),
     "two-strangers": Workload(misfortunes.two_strangers, faults=False, swept=False),
     "two-lines": Workload(misfortunes.two_lines, settings={"inbound_greeting": ""}, faults=False, swept=False),
+    "old-log": Workload(
+        upgrades.old_log,
+        settings={"inbound_greeting": ""},
+        plan=FaultPlan(budget=20_000),
+        faults=False,
+        swept=False,
+    ),
     "reset-in-a-hurry": Workload(
         misfortunes.reset_in_a_hurry,
         settings={"inbound_greeting": "", "session_bridge": True},

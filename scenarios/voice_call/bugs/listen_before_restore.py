@@ -8,13 +8,11 @@ stellar/stellar-core#5099; Icinga/icinga2#720; restatedev/restate#1684.
 import asyncio
 from typing import Any
 
-from harness.scenario import Run, SeededBug
+from harness.scenario import SeededBug
 from scenarios.voice_call.bugs.base import BuggyVoiceCall
 from scenarios.voice_call.manager.call_manager import CallManager
 from scenarios.voice_call.manager.journal import Journal
 from scenarios.voice_call.manager.log_reading import LoadedLog
-from scenarios.voice_call.provider import Provider
-from scenarios.voice_call.scenario import ProbeLog
 
 
 class OpensUnread(Journal):
@@ -51,13 +49,10 @@ class ListensFirst(CallManager):
 class EarlyListener(BuggyVoiceCall):
     """The voice call scenario with that manager."""
 
+    manager_class = ListensFirst
+
     def __init__(self) -> None:
         super().__init__(journal=OpensUnread)
-
-    def make_manager(self, run: Run, world: Provider) -> CallManager:
-        return ListensFirst(
-            self.config(world), world, log=ProbeLog(run), now=run.now, new_id=world.fresh_id, parts=self.manager_parts()
-        )
 
 
 BUG = SeededBug(

@@ -5,12 +5,10 @@ Source: openclaw/openclaw#96586, #96624, #96727, #133811.
 
 from typing import Any
 
-from harness.scenario import Run, SeededBug
-from scenarios.voice_call.bugs.base import BuggyVoiceCall
+from harness.scenario import SeededBug
 from scenarios.voice_call.manager.call_manager import CallManager
 from scenarios.voice_call.manager.lifecycle import is_live
-from scenarios.voice_call.provider import Provider
-from scenarios.voice_call.scenario import ProbeLog
+from scenarios.voice_call.scenario import VoiceCall
 
 
 class KnowsActiveCalls(CallManager):
@@ -21,13 +19,10 @@ class KnowsActiveCalls(CallManager):
         return super().status(call_id) if record is not None and is_live(record) else None
 
 
-class Readers(BuggyVoiceCall):
+class Readers(VoiceCall):
     """The voice call scenario with that manager."""
 
-    def make_manager(self, run: Run, world: Provider) -> CallManager:
-        return KnowsActiveCalls(
-            self.config(world), world, log=ProbeLog(run), now=run.now, new_id=world.fresh_id, parts=self.manager_parts()
-        )
+    manager_class = KnowsActiveCalls
 
 
 BUG = SeededBug(

@@ -8,7 +8,7 @@ from typing import Final
 from scenarios.voice_call.stage import FAR_AWAY, FRIEND, OTHER_FRIEND, Stage
 from scenarios.voice_call.terms import POLL_S
 
-LINES: Final = 24
+LINES: Final = 20
 _WRONG: Final = b"####"
 _FAR_TOO_MUCH: Final = 1 << 16
 
@@ -89,6 +89,12 @@ def take_all_room(folder: str) -> None:
     with contextlib.suppress(OSError), open(os.path.join(folder, "neighbour"), "wb", buffering=0) as file:
         while file.write(bytes(_FAR_TOO_MUCH)):
             pass
+
+
+def give_room_back(folder: str, room: int) -> None:
+    """The neighbour makes do with a little less."""
+    path = os.path.join(folder, "neighbour")
+    os.truncate(path, os.path.getsize(path) - room)
 
 
 async def quiet_call(stage: Stage) -> None:
