@@ -220,7 +220,7 @@ def effects_happen(case: CallCase, observed: CallsObserved) -> list[Violation]:
             continue
         if record["greeting"] == "done" and (remote.id, message) not in played:
             found.append(violation("side-effect-lost", f"the greeting of call {call.id} was never played", call.id))
-        elif record["greeting"] in ("queued", "skipped") and _stayed(remote) and not case.fault_fired:
+        elif record["greeting"] in ("queued", "skipped") and _stayed(case, remote) and not case.fault_fired:
             found.append(violation("side-effect-lost", f"call {call.id} went on without its greeting", call.id))
     calls = {call.id: call.remote_id for call in observed.calls}
     for request in outer.requests.values():
@@ -244,11 +244,11 @@ def greetings_are_written_down(case: CallCase, observed: CallsObserved) -> list[
     ]
 
 
-def _stayed(remote: RemoteCall) -> bool:
-    """The person was there until the cap: long enough for every timer of the manager."""
+def _stayed(case: CallCase, remote: RemoteCall) -> bool:
+    """The person was there until the cap, and the manager knew: long enough for every timer it has."""
     if remote.answered_at is None or remote.ended_at is None:
         return False
-    return remote.ended_at - remote.answered_at > MAX_DURATION_S - PROMPTLY_S
+    return remote.ended_at - max(remote.answered_at, _heard_of(case, remote)) > MAX_DURATION_S - PROMPTLY_S
 
 
 def greetings_are_heard(case: CallCase, observed: CallsObserved) -> list[Violation]:
