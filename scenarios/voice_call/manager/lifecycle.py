@@ -68,6 +68,14 @@ def said(record: CallRecord, speaker: str, text: str, at: int) -> CallRecord:
     return replace(record, transcript=(*record.transcript, TranscriptLine(at, speaker, text)))
 
 
+def said_once(record: CallRecord, line: TranscriptLine, since: int) -> CallRecord:
+    """The record with this line, which may be there already, from number `since` on.
+
+    A write that failed may have landed, and the store says so when it was reopened.
+    """
+    return record if line in record.transcript[since:] else replace(record, transcript=(*record.transcript, line))
+
+
 def close_turn(record: CallRecord, phase: str) -> CallRecord:
     """The record with its open turn, if any, closed in this phase."""
     if record.turn is None or not record.turn.open:

@@ -17,10 +17,11 @@ from scenarios.voice_call.manager.lifecycle import (
     is_live,
     move,
     said,
+    said_once,
     with_deadline,
 )
 from scenarios.voice_call.manager.provider_client import ProviderRefused, ProviderUnavailable
-from scenarios.voice_call.manager.records import CallRecord, Turn
+from scenarios.voice_call.manager.records import CallRecord, TranscriptLine, Turn
 from scenarios.voice_call.manager.switchboard import Switchboard, TurnInProgress
 from scenarios.voice_call.manager.unwritten import Unwritten
 
@@ -68,8 +69,9 @@ class Speaking:
 
     def played(self, call_id: str, text: str, key: str) -> CallRecord:
         """What was said is in the record, and the call listens; if it ended meanwhile, it was said nevertheless."""
-        at = self.desk.journal.now()
-        return self.unwritten.write(call_id, lambda record: silent(said(record, "bot", text, at), key), "spoken")
+        since = len(self.desk.again(call_id).transcript)
+        line = TranscriptLine(self.desk.journal.now(), "bot", text)
+        return self.unwritten.write(call_id, lambda record: silent(said_once(record, line, since), key), "spoken")
 
     def play_failed(self, call_id: str, key: str) -> None:
         """Back to listening: a call does not stay in `speaking` when nothing is spoken."""

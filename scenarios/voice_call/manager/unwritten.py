@@ -15,7 +15,7 @@ from scenarios.voice_call.manager.switchboard import Switchboard
 RESULT = "result"
 
 Change = Callable[[CallRecord], CallRecord]
-"""What a result makes of a record, whatever that has come to meanwhile."""
+"""What a result makes of a record, whatever that has come to meanwhile: once, also where it is in there already."""
 
 
 class Unwritten:

@@ -25,6 +25,18 @@ class FailingStore(Store):
         super().append(before, after, kind)
 
 
+class LandsAndFails(Store):
+    """Says of the records of the kinds in `fails` that they failed, and they are in the log nevertheless."""
+
+    fails: tuple[str, ...] = ()
+
+    def append(self, before: CallRecord | None, after: CallRecord, kind: str) -> None:
+        super().append(before, after, kind)
+        if kind in self.fails:
+            self.poison("nobody knows")
+            raise StoreUnavailable(f"no answer about {kind}")
+
+
 @contextmanager
 def refusing(manager: CallManager, *kinds: str) -> Iterator[None]:
     store: Any = manager.journal.store
@@ -121,5 +133,19 @@ def test_a_result_of_a_call_that_ended_meanwhile_is_kept(world: World) -> None:
         await asyncio.sleep(5)
         assert call(manager)["state"] == "hangup-user" and lines(manager) == ["good bye"]
         assert manager.view()["timers"] == []
+
+    world.run(story())
+
+
+def test_a_result_that_failed_and_landed_is_there_once(world: World) -> None:
+    async def story() -> None:
+        manager = await world.started(Parts(store=LandsAndFails))
+        await world.incoming(manager)
+        with refusing(manager, "spoken"), pytest.raises(StoreUnavailable):
+            await manager.speak("pc-1", "once")
+        await asyncio.sleep(5)
+        assert lines(manager) == ["once"] and call(manager)["state"] == "listening"
+        await manager.speak("pc-1", "once")
+        assert lines(manager) == ["once", "once"]
 
     world.run(story())
