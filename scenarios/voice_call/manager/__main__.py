@@ -38,7 +38,7 @@ paths: POST /voice/webhook takes the provider's events. GET /voice/calls[?limit=
 loopback only. With --streaming, /voice/stream takes media streams over WebSocket.
 
 standard error: one JSON object a line with time, level, event and its fields; standard output: nothing.
-signals: SIGTERM and SIGINT refuse new work, finish what was admitted, and release the store; a second one does not wait.
+signals: SIGTERM and SIGINT refuse new work, finish what was admitted, and release the store.
 exit status: 0 stopped by a signal, 2 wrong arguments, 3 it could not start (store, port, library)."""
 
 
@@ -77,7 +77,11 @@ def arguments() -> argparse.ArgumentParser:
     calls.add_argument("--sessions", action="store_true", help="bring transcripts into sessions, in the store")
     life = parser.add_argument_group("life")
     life.add_argument(
-        "--drain", type=_count, default=5, metavar="S", help="longest wait at a stop (default: %(default)s)"
+        "--drain",
+        type=_count,
+        default=5,
+        metavar="S",
+        help="longest wait for each part of a stop (default: %(default)s)",
     )
     life.add_argument(
         "--compact-after", type=_count, default=1_000, metavar="N", help="lines of the log (default: %(default)s)"

@@ -24,11 +24,18 @@ class CannotStart(Exception):
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without signal handlers of its own."""
+    """uvicorn without signal handlers of its own, and with an end for every connection."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # A connection that is being accepted while uvicorn counts them would be served until the patience is over.
+        for server in self.servers:
+            server.close()
+        await asyncio.sleep(0.01)
+        await super().shutdown(sockets)
 
 
 def bind(host: str, port: int) -> socket.socket:

@@ -140,7 +140,7 @@ class Outside:
         self.chance = random.Random(seed)
         self.calls: list[Call] = []
         self.busy: list[Call] = []
-        self.deaths = self.requests = self.heard = 0
+        self.deaths = self.stops = self.requests = self.heard = 0
         self.process: subprocess.Popen[bytes] | None = None
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -171,13 +171,25 @@ class Outside:
         self.process = None
         self.deaths += 1
 
+    async def end(self) -> None:
+        """Mostly a death; sometimes an orderly stop in the middle of everything."""
+        if self.chance.random() > 0.1:
+            self.kill()
+            return
+        assert self.process is not None
+        self.process.terminate()
+        status = await asyncio.to_thread(self.process.wait, PATIENCE_S)
+        assert status == 0, self.evidence(f"a stop under load ended with {status}")
+        self.process = None
+        self.stops += 1
+
     def evidence(self, what: str) -> str:
         return f"{what} (seed {self.seed}, death {self.deaths}, store {self.store}, log {self.said})"
 
     # --- the calls -----------------------------------------------------------------------------------------------
 
     async def caller(self, client: httpx.AsyncClient, *, go_on: bool) -> None:
-        """Deliver one call after the other; without `go_on` only what is still waiting."""
+        """Deliver one call after the other, while there is a manager; without `go_on` only what is still waiting."""
         mine: Call | None = None
         while True:
             if mine is None or not mine.waiting:
@@ -274,7 +286,7 @@ class Outside:
         """Calls go on for a while; then the manager is killed in the middle of them."""
         callers = [asyncio.create_task(caller) for caller in self.callers(client, go_on=True)]
         await asyncio.sleep(seconds)
-        self.kill()
+        await self.end()
         await asyncio.wait_for(asyncio.gather(*callers), PATIENCE_S)
 
     # --- the judge -----------------------------------------------------------------------------------------------
@@ -344,9 +356,10 @@ def kill_loop(seed: int, deaths: int, folder: Path, program: list[str] = PROGRAM
     assert not failed, outside.evidence(f"the manager told of failures: {failed[:3]}")
     counted = Counter(line["event"] for line in told)
     acknowledged = sum(len(call.acknowledged) for call in outside.calls)
+    seconds = time.monotonic() - began
     return (
-        f"{outside.deaths} deaths in {time.monotonic() - began:.0f} s: {acknowledged} events of {len(outside.calls)} calls "
-        f"acknowledged in {outside.requests} requests and {outside.heard} frames; "
+        f"{outside.deaths} deaths and {outside.stops} stops in {seconds:.0f} s: {acknowledged} events of "
+        f"{len(outside.calls)} calls acknowledged in {outside.requests} requests and {outside.heard} frames; "
         f"{counted['duplicate-absorbed']} duplicates absorbed, {counted['compaction-done']} compactions"
     )
 
