@@ -114,7 +114,7 @@ class CallManager:
         )
         rules = parts.rules(config, self.book, provider.name, new_id, log=log)
         self.webhook = parts.webhook(config, provider, rules, self.journal, self.is_ready, log=log)
-        self.replies = parts.replies(self.desk, assistant)
+        self.replies = parts.replies(self.desk, assistant, self.speaking.unwritten)
         self.streams = parts.streams(self.desk, rules, self.replies, self.is_ready)
         sockets = self.streams if config.streaming else no_stream
         self.app = WebFace(self.webhook, sockets, start=self.start, stop=self.stop)
@@ -261,7 +261,7 @@ class CallManager:
     def stop_ringing(self, call_id: str) -> None:
         """Nobody answered our call: end it durably; the hang-up is owed from the same record on."""
         record = self.book.get(call_id)
-        if record is not None and is_live(record) and not is_conversational(record.state):
+        if record is not None and is_live(record) and RING in record.deadlines:
             self.log.info("ring-timeout", call=call_id)
             self.journal.commit(record, ring_out(record, self.journal.now()), "no-answer")
 

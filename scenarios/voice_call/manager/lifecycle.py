@@ -76,6 +76,11 @@ def said_once(record: CallRecord, line: TranscriptLine, since: int) -> CallRecor
     return record if line in record.transcript[since:] else replace(record, transcript=(*record.transcript, line))
 
 
+def silent(record: CallRecord, key: str) -> CallRecord:
+    """The record with this speech over: the call listens."""
+    return replace(move(record, "listening"), playing=None) if record.playing == key else record
+
+
 def close_turn(record: CallRecord, phase: str) -> CallRecord:
     """The record with its open turn, if any, closed in this phase."""
     if record.turn is None or not record.turn.open:

@@ -13,10 +13,11 @@ import msgspec
 from msgspec.structs import replace
 
 from scenarios.voice_call.manager.call_view import call_view
-from scenarios.voice_call.manager.lifecycle import break_off_reply, is_live, move, reply_is_open, said
+from scenarios.voice_call.manager.lifecycle import break_off_reply, is_live, move, reply_is_open, said_once, silent
 from scenarios.voice_call.manager.provider_client import ProviderRefused, ProviderUnavailable
-from scenarios.voice_call.manager.records import CallRecord, Reply
+from scenarios.voice_call.manager.records import CallRecord, Reply, TranscriptLine
 from scenarios.voice_call.manager.switchboard import Switchboard
+from scenarios.voice_call.manager.unwritten import Unwritten
 
 
 class Assistant(Protocol):
@@ -33,25 +34,17 @@ class Thought(msgspec.Struct, frozen=True):
     text: str = ""
 
 
-class Spoken(msgspec.Struct, frozen=True):
-    """An attempt that is over and not written down yet."""
-
-    key: str
-    text: str
-    phase: str
-
-
 _CUT_SHORT = Thought("thinking")
 
 
 class Replies:
     """Thinks, speaks, and writes both down. One run per call at a time, by the timer of kind `reply`."""
 
-    def __init__(self, desk: Switchboard, assistant: Assistant | None) -> None:
+    def __init__(self, desk: Switchboard, assistant: Assistant | None, unwritten: Unwritten) -> None:
         self.desk = desk
         self.assistant = assistant
+        self.unwritten = unwritten
         self._thinking: dict[str, tuple[str, asyncio.Timeout]] = {}
-        self._spoken: dict[str, Spoken] = {}
         self._over = False
 
     def owe(self, before: CallRecord, after: CallRecord, frame_id: str, text: str) -> CallRecord:
@@ -96,8 +89,7 @@ class Replies:
     async def answer(self, call_id: str) -> None:
         """Bring the open answer of a call to its end. Raises StoreUnavailable; then the timer comes again."""
         while not self._over:
-            if call_id in self._spoken:
-                self.write_down(call_id)
+            self.unwritten.write_late(call_id)
             record = self.desk.book.get(call_id)
             if record is None or not is_live(record) or record.ending is not None or not reply_is_open(record):
                 return
@@ -155,19 +147,17 @@ class Replies:
         except (ProviderRefused, ProviderUnavailable) as error:
             self.desk.log.warning("reply-failed", call=record.call_id, why=str(error))
             phase = "failed"
-        self._spoken[record.call_id] = Spoken(reply.key, text, phase)
-        self.write_down(record.call_id)
+        self.write_down(record.call_id, reply.key, text, phase)
 
-    def write_down(self, call_id: str) -> None:
+    def write_down(self, call_id: str, key: str, text: str, phase: str) -> None:
         """The result of an attempt. What was said is in the record, whatever the call has come to meanwhile."""
-        spoken = self._spoken[call_id]
-        current = self.desk.again(call_id)
-        after = current
-        if spoken.phase == "done":
-            after = said(after, "bot", spoken.text, self.desk.journal.now())
-        if after.playing == spoken.key:
-            after = replace(move(after, "listening"), playing=None)
-        if after.reply is not None and after.reply.key == spoken.key and after.reply.phase == "speaking":
-            after = replace(after, reply=replace(after.reply, phase=spoken.phase))
-        self.desk.journal.commit(current, after, f"reply-{spoken.phase}")
-        del self._spoken[call_id]
+        since = len(self.desk.again(call_id).transcript)
+        line = TranscriptLine(self.desk.journal.now(), "bot", text)
+
+        def over(record: CallRecord) -> CallRecord:
+            record = silent(said_once(record, line, since) if phase == "done" else record, key)
+            if record.reply is None or record.reply.key != key or record.reply.phase != "speaking":
+                return record
+            return replace(record, reply=replace(record.reply, phase=phase))
+
+        self.unwritten.write(call_id, over, f"reply-{phase}")

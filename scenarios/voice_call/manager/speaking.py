@@ -18,6 +18,7 @@ from scenarios.voice_call.manager.lifecycle import (
     move,
     said,
     said_once,
+    silent,
     with_deadline,
 )
 from scenarios.voice_call.manager.provider_client import ProviderRefused, ProviderUnavailable
@@ -226,11 +227,6 @@ class Speaking:
             due = self.desk.journal.now() + self.desk.config.notify_hang_up_delay_ms
             return with_deadline(record, NOTIFY_HANG_UP, due)
         return move(record, "listening") if record.state == "speaking" else record
-
-
-def silent(record: CallRecord, key: str) -> CallRecord:
-    """The record with this speech over: the call listens."""
-    return replace(move(record, "listening"), playing=None) if record.playing == key else record
 
 
 def abandoned(record: CallRecord, token: str) -> CallRecord:

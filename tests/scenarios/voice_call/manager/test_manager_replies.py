@@ -391,3 +391,41 @@ def test_audio_is_played_once_though_the_store_refuses(
         assert (line.phase, line.said) == ("done", [("user", "hello"), ("bot", "re: hello")])
 
     world.run(story())
+
+
+def test_an_answer_whose_record_failed_and_landed_is_there_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story() -> None:
+        line = await phone(world, Talker())
+        write = Store.append
+
+        def landing(self: Store, before: Any, after: Any, kind: str) -> None:
+            write(self, before, after, kind)
+            if kind == "reply-done":
+                monkeypatch.undo()
+                self.poison("nobody knows")
+                raise StoreUnavailable("no answer about the record")
+
+        monkeypatch.setattr(Store, "append", landing)
+        await line.say("f1", "hello")
+        await asyncio.sleep(30)
+        assert line.said == [("user", "hello"), ("bot", "re: hello")] and line.phase == "done"
+        await line.open()
+        await line.say("f2", "bye")
+        assert line.said[2:] == [("user", "bye"), ("bot", "re: bye")]
+
+    world.run(story())
+
+
+def test_an_answer_that_was_heard_is_kept_although_the_call_ended_before_the_disk_took_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story() -> None:
+        line = await phone(world, Talker())
+        mend = refusing(monkeypatch, "reply-done")
+        await line.say("f1", "hello")
+        assert await world.post(line.manager, world.event("ended", reason="hangup-user")) == 200
+        mend()
+        await asyncio.sleep(30)
+        assert line.said == [("user", "hello"), ("bot", "re: hello")]
+
+    world.run(story())
