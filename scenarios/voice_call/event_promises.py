@@ -14,7 +14,7 @@ from harness.ledger import Ledger
 from harness.scenario import Case
 from harness.verdict.vocabulary import Violation, violation
 from scenarios.voice_call.assistant import answer_to
-from scenarios.voice_call.observe import CallsObserved
+from scenarios.voice_call.observe import CallsObserved, came_after_the_end
 from scenarios.voice_call.provider import Provider
 from scenarios.voice_call.remote import Happening
 from scenarios.voice_call.stories.strangers import HOSTILE_STATUS
@@ -220,7 +220,7 @@ def first_answer_wins(case: CallCase, observed: CallsObserved) -> list[Violation
     for call in observed.calls:
         name, record = call.id, observed.records[call.id]
         event = answers.get(record["providerCallId"])
-        if event is None or record["answeredAt"] in _answer_times(event, record):
+        if event is None or record["answeredAt"] in _answer_times(event, record) or came_after_the_end(event, record):
             continue
         earlier = [
             other

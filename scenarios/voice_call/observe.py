@@ -148,7 +148,8 @@ def _found_in(event: Happening, record: Mapping[str, Any], is_call: bool) -> int
     if not is_call:
         return int(event.id in record["processedEventIds"])  # a rejected caller, a tombstone: remembered, no more
     if event.kind == "call.answered":
-        return int(record["answeredAt"] is not None)  # that it is the first answer's time, the contract asks
+        # That it is the first answer's time, the contract asks; what reaches a call that is over may be absorbed.
+        return int(record["answeredAt"] is not None or came_after_the_end(event, record))
     if event.kind == "call.speech":
         return _lines(record, "user", event.body["transcript"])
     if event.kind == "call.ended":
@@ -156,6 +157,12 @@ def _found_in(event: Happening, record: Mapping[str, Any], is_call: bool) -> int
     if event.kind == "call.dtmf":
         return int(record["processedEventIds"].count(event.id))
     return 1
+
+
+def came_after_the_end(event: Happening, record: Mapping[str, Any]) -> bool:
+    """Whether the manager had ended the call by itself before it took the event (to the millisecond of its records)."""
+    ended_ms = record["endedAt"]
+    return ended_ms is not None and event.acknowledged_at is not None and ended_ms + 1 <= event.acknowledged_at * 1000
 
 
 def _lines(record: Mapping[str, Any], speaker: str, text: str) -> int:

@@ -193,8 +193,9 @@ def _changed(call: Call, fact: AnyFact) -> Call:
         case facts.Stepped():
             return _talking(_stepped(call, fact.state), fact.talk_until)
         case facts.PickedUp():
-            known = fact.when if call.answered is None else call.answered
-            return _talking(_stepped(replace(call, answered=known), "answered"), fact.talk_until)
+            first = call.answered is None and (call.ended is None or fact.when <= call.ended)
+            answered = fact.when if first else call.answered
+            return _talking(_stepped(replace(call, answered=answered), "answered"), fact.talk_until)
         case facts.Said():
             return replace(call, lines=(*call.lines, Line(fact.when, "user", fact.text)))
         case facts.SpeechBegun():

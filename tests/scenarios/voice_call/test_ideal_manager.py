@@ -133,6 +133,15 @@ def test_a_call_that_is_first_heard_of_after_its_cap_need_not_be_greeted():
     assert violations_of(*steps) == []
 
 
+def test_an_answer_that_reaches_a_call_that_is_over_may_be_absorbed():
+    faults = (
+        act("fail_command", command="dial", mode="unanswered", times=1),
+        act("fail_command", command="find_by_key", mode="unavailable", times=3),
+    )
+    steps = act("initiate", mode="conversation"), act("end", number=0), Step("wait", {"seconds": 0.5}), act("deliver")
+    assert violations_of(*faults, *steps) == []
+
+
 # -- the ideal disk -----------------------------------------------------------------------------------------------
 
 
