@@ -351,6 +351,8 @@ def test_answer_that_was_spoken_is_interrupted_by_a_restart(world: World, monkey
         assert line.phase == "speaking"
         second = Talker()
         again = await restarted(world, line, second)
+        told = [fields.get("why") for name, fields in world.log.told if name == "reply-interrupted"]
+        assert told == ["restart"]
         await asyncio.sleep(15)
         assert (again.phase, again.played, second.asked) == ("interrupted", ["re: hello"], [])
         assert again.status["state"] == "listening"

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from scenarios.voice_call.manager.call_manager import CallManager
+from scenarios.voice_call.manager.config import Config
+from scenarios.voice_call.manager.duties import duties
 from scenarios.voice_call.manager.lifecycle import connect_stream, grant_stream, lose_stream
 from scenarios.voice_call.manager.records import CallRecord
 from scenarios.voice_call.manager.store import Store, StoreUnavailable
@@ -39,9 +41,12 @@ class Line:
             assert self.accepted
             self.heard.append(json.loads(message["text"])["id"])
 
+    def put(self, frame: dict[str, Any]) -> None:
+        self._in.put_nowait({"type": "websocket.receive", "text": json.dumps(frame)})
+
     async def frames(self, *frames: dict[str, Any]) -> None:
         for frame in frames:
-            self._in.put_nowait({"type": "websocket.receive", "text": json.dumps(frame)})
+            self.put(frame)
         await settled()
 
     async def raw(self, **message: Any) -> None:
@@ -166,6 +171,14 @@ def test_nothing_is_granted_without_streaming_nor_to_a_call_that_is_over(world: 
         manager = await world.started(streaming=True)
         await world.post(manager, world.event("ended", reason="completed"))
         assert await answer_of(world, manager, world.event("active", wantsStream=True)) == b"OK"
+
+    world.run(story())
+
+
+def test_event_that_ends_the_call_is_granted_nothing(world: World) -> None:
+    async def story() -> None:
+        manager, _ = await ringing(world)
+        assert await answer_of(world, manager, world.event("ended", reason="busy", wantsStream=True)) == b"OK"
 
     world.run(story())
 
@@ -569,6 +582,38 @@ def test_late_end_of_a_replaced_stream_means_nothing(world: World) -> None:
     world.run(story())
 
 
+def test_word_that_arrives_with_the_newer_stream_is_left_to_be_repeated_there(world: World) -> None:
+    async def story() -> None:
+        manager, call, line = await streaming(world)
+        token = await granted(world, manager, "active")
+        newer = Line(manager)
+        await settled()
+        # Both frames are there before either reader runs; the newer stream is read first.
+        newer.put({"event": "start", "callId": "pc-1", "token": token})
+        line.put({"event": "transcript", "id": "f1", "text": "hello"})
+        await settled()
+        assert (line.code, line.heard, users_lines(manager, call)) == (1000, [], [])
+        await newer.say("f1", "hello")
+        assert (newer.heard, users_lines(manager, call)) == (["f1"], ["hello"])
+
+    world.run(story())
+
+
+def test_grace_is_over_once_even_if_the_hang_up_does_not_get_through(world: World) -> None:
+    async def story() -> None:
+        manager, call, line = await streaming(world)
+        world.provider.plan["hang_up"] = ["down"] * 3
+        await line.leave()
+        await asyncio.sleep(2.5)
+        shown = status(manager, call)
+        assert shown["live"] and shown["ending"] == "hangup-bot" and "stream-grace" not in shown["deadlines"]
+        await asyncio.sleep(20)
+        assert status(manager, call)["endReason"] == "hangup-bot"
+        assert world.log.names().count("stream-grace-over") == 1
+
+    world.run(story())
+
+
 def test_end_that_the_store_refuses_is_written_later(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     async def story() -> None:
         manager, call, line = await streaming(world)
@@ -760,6 +805,27 @@ def test_greeting_is_played_once_whatever_comes_first(world: World, first: str) 
         await asyncio.sleep(5)
         assert [sent for sent in world.provider.sent if sent[0] == "play"] == [("play", "pc-1", "Welcome.")]
         assert status(manager, call)["greeting"] == "done"
+
+    world.run(story())
+
+
+@pytest.mark.parametrize(
+    ("kind", "longest_ms"), [("ring", 30_000), ("stream-grace", 2_000), ("media-inactivity", 30_000)]
+)
+def test_no_deadline_lies_further_ahead_than_its_kind_allows(kind: str, longest_ms: int) -> None:
+    record = CallRecord(call_id="c", provider_call_id="pc-1", deadlines={kind: 9_000_000})
+    duty = duties(record, Config(store_dir="unused"), 1_000, dialing=False)[kind]
+    assert duty.fixed and duty.due == 1_000 + longest_ms
+
+
+def test_first_reason_to_close_a_socket_stands(world: World) -> None:
+    async def story() -> None:
+        manager, _, line = await streaming(world)
+        socket = next(iter(manager.streams._sockets))
+        socket.close(1000)
+        socket.close(1012)
+        await settled()
+        assert line.code == 1000
 
     world.run(story())
 
