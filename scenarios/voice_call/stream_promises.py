@@ -16,7 +16,14 @@ from scenarios.voice_call.media import BEAT_S
 from scenarios.voice_call.observe import CallsObserved
 from scenarios.voice_call.remote import Happening, RemoteCall
 from scenarios.voice_call.remote_media import Asked, Media, Stream
-from scenarios.voice_call.terms import DOWN_S, MAX_DURATION_S, MEDIA_INACTIVITY_S, PROMPTLY_S, STREAM_GRACE_S
+from scenarios.voice_call.terms import (
+    DOWN_S,
+    MAX_DURATION_S,
+    MEDIA_INACTIVITY_S,
+    PROMPTLY_S,
+    STREAM_GRACE_S,
+    TRANSCRIPT_WAIT_S,
+)
 
 _SLACK_S: Final = 2 * (DOWN_S + PROMPTLY_S)
 """Two deaths between the end of a stream and that of its call."""
@@ -151,7 +158,7 @@ def replies_are_accounted_for(case: CallCase, observed: CallsObserved) -> list[V
         if reply is not None and reply["phase"] in _OPEN:
             found.append(violation("stale-active", f"call {call.id} still has a reply {reply['phase']}", call.id))
         event = last.get(call.remote_id or "")
-        if event is None or not _wants_replies(record) or "turnToken" in event.body or _was_over(case, event):
+        if event is None or not _wants_replies(record) or _was_asked(case, record, event) or _was_over(case, event):
             continue
         if reply is None or (reply["phase"] in _TOLD and not _is_for(reply, event, case)):
             found.append(
@@ -161,14 +168,23 @@ def replies_are_accounted_for(case: CallCase, observed: CallsObserved) -> list[V
 
 
 def _last_heard(case: CallCase) -> dict[str, Happening]:
-    """The transcript acknowledged last in each call, where its effect is owed and nothing newer was even sent."""
+    """The transcript acknowledged last in each call, where its effect is owed."""
     last: dict[str, Happening] = {}
     happenings = case.world.outer.happenings
-    for name in case.ledger.attempted:
+    for name in case.ledger.acknowledged:
         event = happenings.get(name)
         if event is not None and event.by_stream:
             last[event.call] = event
     return {call: event for call, event in last.items() if event.owed}
+
+
+def _was_asked(case: CallCase, record: Mapping[str, Any], event: Happening) -> bool:
+    """Whether a question of ours may have been open when this was heard: then that is what it answers."""
+    turn = record["turn"]
+    if "turnToken" in event.body or turn is None:
+        return "turnToken" in event.body
+    since_s = (event.acknowledged_at or 0.0) - turn["askedAt"] / 1000
+    return since_s >= -_BARELY_S and (case.fault_fired or since_s < TRANSCRIPT_WAIT_S + _SLACK_S)
 
 
 def _was_over(case: CallCase, event: Happening) -> bool:
@@ -183,9 +199,11 @@ def _wants_replies(record: Mapping[str, Any]) -> bool:
 
 
 def _is_for(reply: Mapping[str, Any], event: Happening, case: CallCase) -> bool:
-    """A redelivered frame may be newer by its attempt than the one that was said last."""
-    said = [one.id for one in case.world.outer.happenings.values() if one.by_stream and one.call == event.call]
-    return str(reply["key"]).rpartition(":")[2] in said[said.index(event.id) :]
+    """Whether this is the reply to what was heard last: what is repeated may have been heard before, unacknowledged."""
+    heard = case.world.outer.happenings.get(str(reply["key"]).rpartition(":")[2])
+    if heard is None or heard.call != event.call:
+        return False
+    return heard is event or not heard.acknowledged or event.attempts > 1
 
 
 def replies_are_true(case: CallCase, observed: CallsObserved) -> list[Violation]:
