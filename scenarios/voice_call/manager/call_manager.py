@@ -43,7 +43,6 @@ from scenarios.voice_call.manager.restore import Restore
 from scenarios.voice_call.manager.session_bridge import SESSION, SessionBridge
 from scenarios.voice_call.manager.session_store import SessionStore
 from scenarios.voice_call.manager.speaking import Speaking, TurnResult
-from scenarios.voice_call.manager.states import is_conversational
 from scenarios.voice_call.manager.store import Store, StoreUnavailable
 from scenarios.voice_call.manager.switchboard import NotReady, Switchboard
 from scenarios.voice_call.manager.timers import Timers

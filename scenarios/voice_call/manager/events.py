@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from scenarios.voice_call.manager.config import Config, EventLog
 from scenarios.voice_call.manager.core import CallBook, accepts_inbound, inbound_call_id
 from scenarios.voice_call.manager.lifecycle import (
+    MAX_DURATION,
     UNANSWERED,
     answer_turn,
     confirm_gone,
@@ -270,9 +271,12 @@ class EventRules:
         return min(max(at, record.started_at), max(now, record.started_at))
 
     def apply_state(self, record: CallRecord, state: str, event: CallEvent, now: int) -> CallRecord:
-        """A plain transition; one into a conversation starts its clock, should `answered` have been lost."""
+        """A plain transition; a report of a conversation starts its clock, should `answered` have been lost.
+
+        Our own speaking is no such report: it may have been spoken to a telephone that rings.
+        """
         moved = move(record, state)
-        if is_conversational(moved.state) and not is_conversational(record.state):
+        if is_conversational(state) and MAX_DURATION not in record.deadlines:
             return converse(moved, self.instant(record, event, now), self.config.max_duration_ms)
         return moved
 

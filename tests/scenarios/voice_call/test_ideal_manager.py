@@ -13,6 +13,7 @@ from scenarios.voice_call.ideal.disk import IdealDisk, IdealProvider
 from scenarios.voice_call.ideal.scenario import IdealVoiceCall, suits
 from scenarios.voice_call.manager.store import StoreUnavailable
 from scenarios.voice_call.policy import POLICIES
+from scenarios.voice_call.scenario import VoiceCall
 from scenarios.voice_call.stage import Workload
 from scenarios.voice_call.stories import bad_disks, calls
 from scenarios.voice_call.workloads import WORKLOADS, plan_for
@@ -104,9 +105,9 @@ def test_stories_about_a_bad_disk_or_parts_it_lacks_are_left_out():
 # -- what the contract once asked of every manager, and only one of them did --------------------------------------
 
 
-def violations_of(*steps):
+def violations_of(*steps, scenario=SCENARIO):
     with session():
-        history = History(SCENARIO, "inbound", 0)
+        history = History(scenario, "inbound", 0)
         for step in steps:
             history.do(step)
         history.finish()
@@ -140,6 +141,15 @@ def test_an_answer_that_reaches_a_call_that_is_over_may_be_absorbed():
     )
     steps = act("initiate", mode="conversation"), act("end", number=0), Step("wait", {"seconds": 0.5}), act("deliver")
     assert violations_of(*faults, *steps) == []
+
+
+def test_what_we_say_to_a_telephone_that_rings_is_no_answer_to_either_manager():
+    """The other one took its own speaking for a conversation: words did not start the cap, nor did the ringing end."""
+    spoken = act("initiate", mode="conversation"), act("speak", number=0)
+    for scenario in (VoiceCall(), SCENARIO):
+        assert violations_of(*spoken, Step("wait", {"seconds": 31.0}), scenario=scenario) == []
+        words = act("say", number=0), act("deliver")
+        assert violations_of(*spoken, *words, Step("wait", {"seconds": 31.0}), *words, scenario=scenario) == []
 
 
 # -- the ideal disk -----------------------------------------------------------------------------------------------
