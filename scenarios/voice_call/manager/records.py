@@ -1,16 +1,17 @@
 """The record of one call, and the lines of the log that carry it.
 
 A line is a change, not a snapshot:
-`{"v":1,"seq":N,"gen":G,"call":ID,"kind":K,"body":{"set":…,"add":…},"crc":"…"}`. `set` replaces fields, `add`
-extends lists. The identity of the call stands before the body, so that the victim of damage is known, and in
-every body (`_IDENTITY`), so that losing one line does not lose the way to the provider. The checksum covers
-every byte before it. Fields this version does not know are kept and written back (`extra`, `envelope`).
+`{"v":1,"seq":N,"gen":G,"call":ID,"kind":K,"body":{"set":…,"drop":…,"add":…},"crc":"…"}`. `set` replaces fields,
+`drop` forgets the beginnings of lists, `add` extends them: however long a call is, its lines stay short. The identity
+of the call stands before the body, so that the victim of damage is known, and in every body (`_IDENTITY`), so that
+losing one line does not lose the way to the provider. The checksum covers every byte before it. Fields this version
+does not know are kept and written back (`extra`, `envelope`).
 """
 
 import json
 import re
 import zlib
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec.structs import astuple
@@ -116,9 +117,13 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Body(msgspec.Struct, frozen=True, gc=False, forbid_unknown_fields=True):
-    """A change: fields replaced, lists extended. `covers`: up to this number nothing is missing (of a snapshot)."""
+    """A change: fields replaced, lists shortened at their beginning and extended at their end, in this order.
+
+    `covers`: up to this number nothing is missing (of a snapshot).
+    """
 
     set: dict[str, Any]
+    drop: dict[str, Annotated[int, msgspec.Meta(ge=0)]] = {}
     add: dict[str, list[Any]] = {}
     covers: int = 0
 
@@ -178,6 +183,7 @@ _ENVELOPE = frozenset(("v", "seq", "gen", "call", "kind", "body", "crc"))
 _HEAD = re.compile(rb'^\{"v":\d+,"seq":\d+,"gen":\d+,"call":("(?:[^"\\]|\\.)*"),"kind":')
 _TAIL = re.compile(rb',"crc":"([0-9a-f]{8})"\}$')
 _TAIL_LENGTH = len(',"crc":"00000000"}')
+_MOST_FORGOTTEN = 16
 _LINES = msgspec.json.Decoder(_Line)
 _NOTHING: dict[str, Any] = {}
 _dumps = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), allow_nan=False).encode
@@ -186,14 +192,18 @@ _dumps = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), allow_nan=Fa
 def delta(before: CallRecord | None, after: CallRecord) -> dict[str, Any]:
     """The body of the line that turns `before` into `after`."""
     fields: dict[str, Any] = {}
+    dropped: dict[str, int] = {}
     added: dict[str, Any] = {}
     earlier = after if before is None else before
     for (name, encoded), old, new in zip(_FIELDS, astuple(earlier), astuple(after), strict=True):
         if before is not None and name not in _IDENTITY:
             if new is old or new == old:
                 continue
-            if name in _GROWING and new[: len(old)] == old:
-                added[encoded] = msgspec.to_builtins(new[len(old) :])
+            forgotten = _forgotten(old, new) if name in _GROWING else None
+            if forgotten is not None:
+                if forgotten:
+                    dropped[encoded] = forgotten
+                added[encoded] = msgspec.to_builtins(new[len(old) - forgotten :])
                 continue
         if name in ("call_id", "extra", "envelope"):
             continue
@@ -201,9 +211,19 @@ def delta(before: CallRecord | None, after: CallRecord) -> dict[str, Any]:
     if before is None:
         fields = {k: v for k, v in fields.items() if v is not None} | after.extra
     body: dict[str, Any] = {"set": fields}
+    if dropped:
+        body["drop"] = dropped
     if added:
         body["add"] = added
     return body
+
+
+def _forgotten(old: tuple[Any, ...], new: tuple[Any, ...]) -> int | None:
+    """How many elements were forgotten at the beginning, if that and an extension are all that happened."""
+    for count in range(min(len(old), _MOST_FORGOTTEN) + 1):
+        if new[: len(old) - count] == old[count:]:
+            return count
+    return None
 
 
 class RecordFold:
@@ -225,6 +245,12 @@ class RecordFold:
         if entry.envelope:
             self._envelope.update(entry.envelope)
         self._state.update(entry.body.set)
+        for key, count in entry.body.drop.items():
+            shortened = self._state.get(key)
+            if isinstance(shortened, list):
+                del shortened[:count]
+            else:
+                self._doubtful = True
         for key, values in entry.body.add.items():
             grown = self._state.setdefault(key, [])
             if isinstance(grown, list):

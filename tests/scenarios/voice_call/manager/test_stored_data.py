@@ -247,7 +247,17 @@ def test_change_of_a_field_into_another_shape_makes_the_call_uncertain(tmp_path:
     assert list(loaded(tmp_path, log).quarantined) == ["c-1"]
 
 
-@pytest.mark.parametrize("body", [{"set": {}, "covers": "all"}, {"set": {}, "add": None}, {"set": []}, {"add": {}}, 7])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"set": {}, "covers": "all"},
+        {"set": {}, "add": None},
+        {"set": {}, "drop": {"aliases": -1}},
+        {"set": []},
+        {"add": {}},
+        7,
+    ],
+)
 def test_intact_line_of_another_shape_is_kept(tmp_path: Path, log: Lines, body: Any) -> None:
     strange = encode_line(seq=2, gen=1, call="c-1", kind="x", body=body)
     put(tmp_path, line(1, state="ringing") + strange)
