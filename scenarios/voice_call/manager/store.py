@@ -298,6 +298,9 @@ class Store(StoreDirectory):
             return False
         before, self._lines = self._lines, len(records) + len(self._kept)
         self._compact_at = self._lines + self._compact_after
+        if not self._lines:
+            # An empty log begins anew: the numbers before its next line would be taken for lost ones.
+            self._seq = 0
         self._log.info("compaction-done", lines_before=before, lines=self._lines)
         return True
 

@@ -382,3 +382,14 @@ def test_opening_twice_writes_the_same_bytes(tmp_path: Path, log: Lines) -> None
     store, second = reopened(tmp_path, log)
     store.close()
     assert content(tmp_path) == once and first == second
+
+
+def test_a_log_that_was_emptied_by_a_compaction_begins_anew(tmp_path: Path, log: Lines) -> None:
+    store = filled(tmp_path, log)
+    assert store.compact([])
+    store.append(None, call(7), "inbound")
+    store.close()
+    store, records = reopened(tmp_path, log)
+    assert list(records) == ["c-7"]
+    assert "line-quarantined" not in log.names()
+    store.close()
