@@ -210,6 +210,8 @@ def _own_reasons(case: CallCase, observed: CallsObserved, call: str, remote: Rem
     asked = any(one.kind == "end" and one.call == call for one in case.world.outer.requests.values())
     notified = record["metadata"].get("mode") == "notify"
     reasons = set()
+    if any(one.is_fatal and one.attempts and one.call == remote.id for one in case.world.outer.happenings.values()):
+        reasons.add("error")
     if asked or notified or may_be_unheard(case.world.outer.media, remote):
         reasons.add("hangup-bot")
     if _rang_out(record, remote):

@@ -48,6 +48,7 @@ class Client:
             return None
         if result.outcome == "created":
             return self._done(request, result.call_id)
+        request.answer = result.outcome
         self._refused(request, result.reason or result.outcome, final=result.outcome == "refused")
         return result.call_id
 
@@ -131,6 +132,8 @@ class Client:
         run = self.provider.run
         run.mark("attempted", f"api:{request.name}", what=request.kind)
         request.at = run.now()
+        earlier = self.provider.outer.requests.get(request.name)
+        request.first_at = request.at if earlier is None else earlier.first_at
         self.provider.remember(request)
         return request
 

@@ -39,6 +39,8 @@ def answers(case: CallCase) -> list[Violation]:
     """The manager is there, and takes events."""
     if case.observed is None:
         return [violation("unavailable", case.failure or "the manager does not come up")]
+    if case.observed.unreadable:
+        return [violation("unavailable", f"the manager cannot be read: {case.observed.unreadable}")]
     return unavailable(case.observed)
 
 
@@ -58,6 +60,10 @@ CONTRACT: Final[tuple[Guarantee, ...]] = (
     _promise("records-tell-the-truth", "misattributed", records.records_tell_the_truth, ALWAYS),
     _promise("lines-tell-when", "misattributed", records.lines_tell_when, ALWAYS),
     _promise("turns-are-counted", "check-failed", records.turns_are_counted, ALWAYS),
+    _promise("states-follow-reports", "reordered", records.states_follow_reports, ALWAYS),
+    _promise("refusals-have-reasons", "unavailable", requests.refusals_have_reasons, ALWAYS),
+    _promise("created-calls-are-connected", "orphan-remote", requests.created_calls_are_connected, ALWAYS),
+    _promise("dials-are-found-out", "orphan-remote", requests.dials_are_found_out, ALWAYS),
     _promise("durable-when-acknowledged", "acked-not-durable", events.durable_when_acknowledged, RESTARTED),
     _promise("not-lost", "lost", events.not_lost, AT_REST),
     _promise("errors-are-told", "swallowed-error", events.errors_are_told, ALWAYS),

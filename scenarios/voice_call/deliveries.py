@@ -9,7 +9,8 @@ Not modelled: connections that hang for ever, where the provider has no limit to
 
 import asyncio
 import hashlib
-from collections.abc import Coroutine
+import math
+from collections.abc import Collection, Coroutine
 from typing import Any, Final
 
 import msgspec
@@ -17,6 +18,7 @@ import msgspec
 from harness.scenario import Run, World
 from scenarios.voice_call.asgi import Answer, Application, send_request
 from scenarios.voice_call.remote import Delivery, Happening, Outer, decode, encode
+from scenarios.voice_call.terms import PROMPTLY_S
 
 WEBHOOK_PATH: Final = "/voice/webhook"
 SIGNATURE: Final = "x-mock-signature"
@@ -52,8 +54,19 @@ class Deliveries(World):
         self._break_connections()
 
     def connect(self, application: Application | None) -> None:
-        """From now on webhook requests reach `application`; None: nobody listens."""
+        """From now on webhook requests reach `application`; None: nobody listens.
+
+        A manager that has just been started may refuse for a moment.
+        """
         self._application = application
+        if application is not None:
+            self.outer.expected_from = self.run.now() + PROMPTLY_S
+            self._changed()
+
+    def excuse(self) -> None:
+        """The manager is being stopped: until the next one is connected, it may refuse."""
+        self.outer.expected_from = math.inf
+        self._changed()
 
     def snapshot(self) -> bytes:
         return encode(self.outer)
@@ -135,6 +148,9 @@ class Deliveries(World):
                 self._accepted(delivery)
                 self._read_answer(delivery, answer, arrived=True)
             else:
+                if run.now() >= outer.expected_from:
+                    for event in events:
+                        event.refusals.append(answer.status)
                 self._failed(delivery, f"status-{answer.status}", answered=True)
 
         if self._application is None:
@@ -200,9 +216,11 @@ class Deliveries(World):
 
     # -- making events --------------------------------------------------------------------------------------------
 
-    def _happen(self, call: str, kind: str, **fields: Any) -> Happening:
-        """A new event about `call`, on its way at once."""
+    def _happen(self, call: str, kind: str, without: Collection[str] = (), **fields: Any) -> Happening:
+        """A new event about `call`, on its way at once. `without`: what it does not say."""
         event = self._event(call, kind, **fields)
+        for name in without:
+            del event.body[name]
         self._enqueue([event.id], event.at)
         return event
 
@@ -222,7 +240,7 @@ class Deliveries(World):
             "to": remote.to,
             **fields,
         }
-        if remote.key is not None:
+        if remote.key is not None and not self.outer.keys_stay:
             body["clientKey"] = remote.key
         event = Happening(body["id"], kind, call, body, now)
         self.outer.happenings[event.id] = event

@@ -30,11 +30,21 @@ _BEFORE_THE_ANSWER: Final = frozenset({"initiated", "ringing"})
 def owed_effects(world: Provider) -> Iterator[str]:
     """The names of all events and requests whose effect must be found; what the medium took nobody can bring back."""
     for event in world.outer.happenings.values():
-        if event.owed and event.call not in world.outer.damaged:
+        if event.owed and event.call not in world.outer.damaged and not _may_be_forgotten(world, event.call):
             yield event.id
     for request in world.outer.requests.values():
         if request.outcome == "done":
             yield f"api:{request.name}"
+
+
+def _may_be_forgotten(world: Provider, call: str) -> bool:
+    """Whether the call was over, or given up, so long ago that no redelivery can come any more."""
+    horizon_s = world.outer.horizon_s
+    remote = world.outer.calls[call]
+    if horizon_s is None or remote.ended_at is None:
+        return False
+    given_up_at = remote.ended_at if remote.given_up_at is None else remote.given_up_at
+    return world.run.now() - min(remote.ended_at, given_up_at) > horizon_s
 
 
 def _missing(world: Provider, observed: CallsObserved) -> list[str]:
@@ -135,14 +145,14 @@ def in_order(case: CallCase, observed: CallsObserved) -> list[Violation]:
     record_of = {record["providerCallId"]: name for name, record in observed.records.items()}
     for name in case.ledger.acknowledged:
         event = happenings.get(name)
-        if event is None or event.kind != "call.speech" or event.attempts != 1 or not event.owed:
+        if event is None or not event.is_speech or event.attempts != 1 or not event.owed:
             continue
         if event.call in record_of:
             wanted.setdefault(record_of[event.call], []).append(event.body["transcript"])
     retried = {
         (event.call, event.body["transcript"])
         for event in happenings.values()
-        if event.kind == "call.speech" and (event.attempts != 1 or not event.owed)
+        if event.is_speech and (event.attempts != 1 or not event.owed)
     }
     remote_of = {name: remote for remote, name in record_of.items()}
     clear = {name: [text for text in texts if (remote_of[name], text) not in retried] for name, texts in wanted.items()}
@@ -166,11 +176,9 @@ def where_they_belong(case: CallCase, observed: CallsObserved) -> list[Violation
             for text in _foreign_lines(case.world, record, events)
         ]
         ids = {event.id for event in events}
-        found += [
-            violation("misattributed", f"call {name} claims event {one}, which is not about it", name)
-            for one in record["processedEventIds"]
-            if one not in ids and one.rpartition(":")[2] not in ids
-        ]
+        claimed = [one for one in record["processedEventIds"] if one not in ids and one.rpartition(":")[2] not in ids]
+        if len(claimed) > sum("id" not in event.body for event in events):  # those without an id get one here
+            found.append(violation("misattributed", f"call {name} claims {claimed}, which are not about it", name))
         times = {at for event in events if event.kind == "call.answered" for at in _answer_times(event, record)}
         if record["answeredAt"] is not None and record["answeredAt"] not in times:
             found.append(violation("misattributed", f"call {name} was answered at a time nobody reported", name))
@@ -179,7 +187,7 @@ def where_they_belong(case: CallCase, observed: CallsObserved) -> list[Violation
 
 
 def _foreign_lines(world: Provider, record: Mapping[str, Any], events: list[Happening]) -> list[str]:
-    said = {event.body["transcript"] for event in events if event.kind == "call.speech"}
+    said = {event.body["transcript"] for event in events if event.is_speech}
     ours = {record["metadata"].get("initialMessage")}
     ours |= {one.text for one in world.outer.requests.values() if one.call == record["callId"]}
     if world.outer.media is not None:

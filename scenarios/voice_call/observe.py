@@ -8,11 +8,14 @@ key presses leave nothing but their id.
 from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+import msgspec
+
 from harness import verdict
 from scenarios.voice_call.manager.call_manager import CallManager
 from scenarios.voice_call.provider import Provider
 from scenarios.voice_call.remote import Happening, Request
 from scenarios.voice_call.session_memory import decode_memory
+from scenarios.voice_call.view_shape import check_shape
 
 _ENDING_DEADLINES: Final = ("max-duration", "unanswered")
 
@@ -22,8 +25,8 @@ class CallsObserved(verdict.Observed, frozen=True):
 
     `records`: the manager's records by internal id, tombstones and rejected callers included. `history`: internal ids
     as the history lists them; `status`: what the manager answers when asked for one call by either of its ids.
-    `at`: when it was seen. `sessions`: by their keys. A call that was renamed is shown under its first id everywhere; the
-    manager was asked for it by all of them.
+    `at`: when it was seen. `unreadable`: why nothing could be seen. `sessions`: by their keys. A call that was renamed
+    is shown under its first id everywhere; the manager was asked for it by all of them.
     """
 
     records: Mapping[str, Mapping[str, Any]] = {}
@@ -32,11 +35,25 @@ class CallsObserved(verdict.Observed, frozen=True):
     poisoned: bool = False
     quarantined: tuple[str, ...] = ()
     at: float = 0.0
+    unreadable: str = ""
     sessions: Mapping[str, Mapping[str, Any]] = {}
 
 
+class _Shown(msgspec.Struct, frozen=True):
+    """What the manager shows when it is asked for everything, for its history, and for each call by name."""
+
+    view: dict[str, Any]
+    history: list[dict[str, Any]]
+    status: dict[Any, dict[str, Any] | None]
+
+
 def observe(provider: Provider, manager: CallManager, *, now: float) -> CallsObserved:
-    view = manager.view()
+    """What can be seen of the manager. One whose readers get an error, or something of another shape, is not there."""
+    try:
+        shown_now = _read(provider, manager)
+    except Exception as error:
+        return CallsObserved(available=False, unreadable=f"{type(error).__name__}: {error}", at=now)
+    view = shown_now.view
     calls = _by_first_name(provider, view["calls"])
     known = [*calls, *_by_first_name(provider, view["rejected"]), *_by_first_name(provider, view["tombstones"])]
     sessions = view.get("sessions", {})
@@ -57,13 +74,22 @@ def observe(provider: Provider, manager: CallManager, *, now: float) -> CallsObs
         armed=tuple(verdict.Armed(one["callId"], one["kind"], one["due"] / 1000) for one in view["timers"]),
         owed=tuple(verdict.Owed(one["callId"], one["kind"], one["callId"]) for one in view["obligations"]),
         records={one["callId"]: one for one in known},
-        history=tuple(one["callId"] for one in manager.history(len(known))),
-        status={name: _told(manager.status(name)) for name in _names(provider, calls)},
+        history=tuple(one["callId"] for one in shown_now.history),
+        status={name: _told(answer) for name, answer in shown_now.status.items()},
         poisoned=view["poisoned"] is not None,
         quarantined=tuple(view["quarantined"]),
         at=now,
         sessions=sessions,
     )
+
+
+def _read(provider: Provider, manager: CallManager) -> _Shown:
+    """Raises what the manager raises, and msgspec.ValidationError."""
+    view = manager.view()
+    check_shape(view)
+    calls = _by_first_name(provider, view["calls"])
+    known = len(calls) + len(view["rejected"]) + len(view["tombstones"])
+    return _Shown(view, manager.history(known), {name: manager.status(name) for name in _names(provider, calls)})
 
 
 def outside(provider: Provider) -> verdict.Outside:
@@ -150,11 +176,13 @@ def _found_in(event: Happening, record: Mapping[str, Any], is_call: bool) -> int
     if event.kind == "call.answered":
         # That it is the first answer's time, the contract asks; what reaches a call that is over may be absorbed.
         return int(record["answeredAt"] is not None or came_after_the_end(event, record))
-    if event.kind == "call.speech":
+    if event.is_speech:
         return _lines(record, "user", event.body["transcript"])
     if event.kind == "call.ended":
         return int(record["endReason"] is not None)
-    if event.kind == "call.dtmf":
+    if event.is_fatal:
+        return int(record["endReason"] == "error")
+    if event.kind in ("call.dtmf", "call.speech"):
         return int(record["processedEventIds"].count(event.id))
     return 1
 
@@ -175,7 +203,7 @@ def _share_equal_lines(
     """Who says the same thing n times is found n times: equal lines are shared out, acknowledged events first."""
     alike: dict[tuple[str, str], list[Happening]] = {}
     for event in provider.outer.happenings.values():
-        if event.kind == "call.speech":
+        if event.is_speech:
             alike.setdefault((event.call, event.body["transcript"]), []).append(event)
     for events in alike.values():
         if len(events) > 1:

@@ -12,7 +12,7 @@ that forgets its calls.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -48,6 +48,8 @@ from scenarios.voice_call.remote import (
 from scenarios.voice_call.remote_media import Media
 
 OUR_NUMBER: Final = "+15550000000"
+FOREIGN: Final = "+15553333333"
+"""Whom others call over the same account."""
 COMMANDS: Final = ("dial", "hang_up", "play", "listen", "stop_listening", "status", "find_by_key")
 FAULT_MODES: Final = ("refused", "unavailable", "unanswered", "slow")
 _MAY_REFUSE: Final = frozenset({"dial", "play"})
@@ -76,12 +78,15 @@ class Provider(Streams):
 
     # -- people ---------------------------------------------------------------------------------------------------
 
-    def ring(self, from_: str = "+15551111111", *, stays: bool = False) -> str:
-        """Somebody calls us; the id of the new call."""
+    def ring(
+        self, from_: str = "+15551111111", *, stays: bool = False, heard: bool = True, without: Collection[str] = ()
+    ) -> str:
+        """Somebody calls us; the id of the new call. `heard`: an event says so, although not all of it."""
         call = f"in-{sum(one.direction == 'inbound' for one in self.outer.calls.values()) + 1}"
         self.run.mark("world", f"ring:{call}")
         self.outer.calls[call] = RemoteCall(call, "inbound", from_, OUR_NUMBER, self.run.now(), stays=stays)
-        self._happen(call, "call.ringing")
+        if heard:
+            self._happen(call, "call.ringing", without)
         return call
 
     def pick_up(self, call: str) -> Happening | None:
@@ -91,7 +96,7 @@ class Provider(Streams):
             return None
         self.run.mark("world", f"answer:{call}")
         remote.answered_at = self.run.now()
-        wants = {} if self.outer.media is None else {"wantsStream": True}
+        wants: dict[str, Any] = {} if self.outer.media is None else {"wantsStream": True}
         return self._happen(call, "call.answered", **wants)
 
     def say(self, call: str, text: str, turn_token: str | None = None) -> Happening | None:
@@ -124,13 +129,36 @@ class Provider(Streams):
         self.outer.renamed[f"{call}-anew"] = call
         return self._happen(call, "call.active")
 
-    def leave(self, call: str, reason: str = "hangup-user") -> Happening | None:
+    def tell(self, call: str, kind: str, without: Collection[str] = (), **fields: Any) -> Happening:
+        """The provider reports something of its own; `without`: what it leaves out."""
+        return self._happen(call, kind, without, **fields)
+
+    def foreign(self, call: str, kind: str, **fields: Any) -> None:
+        """An event about a call that was made over the same account, and is none of the manager's."""
+        self.outer.calls[call] = RemoteCall(call, "", FOREIGN, FOREIGN, self.run.now(), events=self.outer.numbered)
+        event = self._event(call, kind, **fields)
+        if "direction" not in fields:
+            del event.body["direction"]
+        del self.outer.calls[call]
+        self._enqueue([event.id], event.at)
+
+    def forget_after(self, seconds: float) -> None:
+        """From here on the judge knows that a call which ended longer ago need not be remembered."""
+        self.outer.horizon_s = seconds
+        self._changed()
+
+    def keep_keys_to_itself(self) -> None:
+        """From now on events do not say under which key a call was dialled."""
+        self.outer.keys_stay = True
+        self._changed()
+
+    def leave(self, call: str, reason: str = "hangup-user", **fields: Any) -> Happening | None:
         """The person hangs up, or never answers: the call ends with `reason`."""
         remote = self.remote(call)
         if not remote.alive:
             return None
         self.run.mark("world", f"end:{call}", reason=reason)
-        return self._end(remote, reason)
+        return self._end(remote, reason, **fields)
 
     def plan(self, call: str, action: str, after_s: float, reason: str = "") -> None:
         """What a person will do in a while: "answer", "repeat-answer" or "leave"."""
@@ -231,7 +259,7 @@ class Provider(Streams):
         if not isinstance(entries, list):
             raise ValueError(f"webhook events is a {type(entries).__name__}: expected a list")
         known = [one for one in entries if isinstance(one, dict)]
-        return [self._identified(one) for one in known if one.get("type") and _names_a_call(one)]
+        return [one for one in known if one.get("type") and _names_a_call(one)]
 
     def is_signed(self, headers: Mapping[str, str]) -> bool:
         return SIGNATURE in headers
@@ -244,11 +272,6 @@ class Provider(Streams):
 
     def heard(self, frame_id: str) -> str:
         return plain_heard(frame_id)
-
-    def _identified(self, event: dict[str, Any]) -> dict[str, Any]:
-        if event.get("id"):
-            return event
-        return {**event, "id": f"derived-{signature(msgspec.json.encode(event, order='sorted'))}"}
 
     # -- ProviderClient: commands ------------------------------------------------------------------------------------
 
@@ -368,18 +391,20 @@ class Provider(Streams):
         self.outer.effects.append(Effect(key, kind, call, payload, self.run.now()))
         self._changed()
 
-    def _end(self, remote: RemoteCall, reason: str) -> Happening:
+    def _end(self, remote: RemoteCall, reason: str, **fields: Any) -> Happening:
         remote.alive = False
         remote.ended_at = self.run.now()
         remote.reason = reason
         remote.turn_token = None
         self.outer.plans = [plan for plan in self.outer.plans if plan.call != remote.id]
-        return self._happen(remote.id, "call.ended", reason=reason)
+        return self._happen(remote.id, "call.ended", reason=reason, **fields)
 
     # -- what Deliveries asks ----------------------------------------------------------------------------------------
 
     def _owes(self, event: Happening) -> bool:
-        remote = self.outer.calls[event.call]
+        remote = self.outer.calls.get(event.call)
+        if remote is None:
+            return False
         if event.kind == "call.ended":
             return True
         return remote.alive and remote.given_up_at is None

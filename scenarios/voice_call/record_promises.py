@@ -12,7 +12,7 @@ from typing import Any, Final
 from harness.verdict.vocabulary import Violation, violation
 from scenarios.voice_call.event_promises import CallCase
 from scenarios.voice_call.observe import CallsObserved
-from scenarios.voice_call.remote import RemoteCall
+from scenarios.voice_call.remote import Happening, RemoteCall
 from scenarios.voice_call.terms import PROMPTLY_S
 
 Record = Mapping[str, Any]
@@ -133,6 +133,35 @@ def _nonsense_of_metrics(turn: Mapping[str, Any], metadata: Mapping[str, Any]) -
             yield f"{key} is {metadata.get(key)}, in truth {milliseconds}"
 
 
+def states_follow_reports(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    """A live call is at least as far as what was acknowledged about it, and no farther than somebody has brought it."""
+    reports: dict[str, list[Happening]] = {}
+    for event in case.world.outer.happenings.values():
+        reports.setdefault(event.call, []).append(event)
+    found: list[Violation] = []
+    for call in observed.calls:
+        state = observed.records[call.id]["state"]
+        if state not in LIVE:
+            continue
+        told = reports.get(call.remote_id or "", ())
+        owed = [LIVE.index(kind) for event in told if event.owed and (kind := _namesake(event)) is not None]
+        if owed and LIVE.index(state) < min(max(owed), LIVE.index("speaking")):
+            text = f"call {call.id} is shown as {state}, and was reported as {LIVE[max(owed)]}"
+            found.append(violation("reordered", text, call.id))
+        heard = {_namesake(event) for event in told if event.attempts}
+        if state in ("answered", "active") and state not in heard:
+            found.append(violation("misattributed", f"call {call.id} is shown as {state}, which nobody said", call.id))
+    return found
+
+
+def _namesake(event: Happening) -> str | None:
+    """The state that an event reports."""
+    if event.kind == "call.speech":
+        return "listening"
+    name = event.kind.removeprefix("call.")
+    return name if name in LIVE else None
+
+
 def turns_are_counted(case: CallCase, observed: CallsObserved) -> list[Violation]:
     """A call counts the questions that were answered in it."""
     found: list[Violation] = []
@@ -170,7 +199,7 @@ def _untruths(case: CallCase, record: Record, remote: RemoteCall) -> Iterator[st
     begun = remote.started_at * 1000
     if remote.direction == "inbound":
         reported = {
-            event.body["timestamp"] for event in case.world.outer.happenings.values() if event.call == remote.id
+            event.body.get("timestamp") for event in case.world.outer.happenings.values() if event.call == remote.id
         }
         if record["startedAt"] not in reported:
             yield f"it began at {record['startedAt']}, which nobody has reported"
@@ -187,7 +216,7 @@ def lines_tell_when(case: CallCase, observed: CallsObserved) -> list[Violation]:
         return []
     said: dict[tuple[str, str], set[int]] = {}
     for event in case.world.outer.happenings.values():
-        if event.kind == "call.speech":
+        if event.is_speech:
             said.setdefault((event.call, event.body["transcript"]), set()).add(event.body["timestamp"])
     found: list[Violation] = []
     for name, record in observed.records.items():

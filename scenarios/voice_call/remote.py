@@ -52,6 +52,7 @@ class Happening(msgspec.Struct):
 
     `owed`: it was acknowledged while its call was alive and not yet given up, so its effect must be found.
     `pending` counts the deliveries that still carry it. `acknowledged_at`: when it was acknowledged first.
+    `refusals`: the answers other than "accepted" of a manager that was there, and not just starting or stopping.
     `by_stream`: a transcript that travels over media streams, and by no webhook.
     """
 
@@ -65,7 +66,18 @@ class Happening(msgspec.Struct):
     acknowledged: bool = False
     owed: bool = False
     acknowledged_at: float | None = None
+    refusals: list[int] = []
     by_stream: bool = False
+
+    @property
+    def is_speech(self) -> bool:
+        """Whether it reports something that was said to its end: the parts of a sentence are not kept."""
+        return self.kind == "call.speech" and bool(self.body.get("isFinal", True))
+
+    @property
+    def is_fatal(self) -> bool:
+        """Whether it reports an error after which the call cannot go on."""
+        return self.kind == "call.error" and not self.body.get("retryable", False)
 
 
 class Delivery(msgspec.Struct):
@@ -126,6 +138,7 @@ class Request(msgspec.Struct):
     at: float = 0.0
     reason: str = ""
     told_at: float = 0.0
+    first_at: float = 0.0
 
 
 class Look(msgspec.Struct):
@@ -162,6 +175,8 @@ class Outer(msgspec.Struct):
     which knows none of these calls. `media`: None in a world without media streams. `renamed`: new ids of calls, with
     those that they have here. `answers`: what each request was answered first, by its events; `answered_otherwise`: the
     requests that were answered another thing later. `bridged`: what is said is kept in sessions, beside the calls.
+    `keys_stay`: events do not repeat the key of a dial. `horizon_s`: for how long ended calls have to be remembered, where
+    a story is long enough to tell. `expected_from`: since when the manager has to take what it is sent.
     """
 
     policy: Policy = RETRY_NON_2XX
@@ -191,6 +206,9 @@ class Outer(msgspec.Struct):
     answers: dict[str, bytes] = {}
     answered_otherwise: list[str] = []
     bridged: bool = False
+    keys_stay: bool = False
+    horizon_s: float | None = None
+    expected_from: float = 0.0
 
 
 _encoder: Final = msgspec.msgpack.Encoder()

@@ -1,8 +1,14 @@
-"""What is owed to the client of the manager's own interface, whatever it asks for."""
+"""What is owed to those who ask: the client of the manager's own interface, and the provider with its events."""
+
+from typing import Final
 
 from harness.verdict.vocabulary import Violation, violation
 from scenarios.voice_call.event_promises import CallCase
 from scenarios.voice_call.observe import CallsObserved
+from scenarios.voice_call.terms import PROMPTLY_S, RETRIES_S
+
+_FOUND_OUT_S: Final = RETRIES_S + PROMPTLY_S
+"""The longest a manager may not know what became of a dial, where disk and provider work."""
 
 
 def requests_fail_as_documented(case: CallCase, observed: CallsObserved) -> list[Violation]:
@@ -11,4 +17,40 @@ def requests_fail_as_documented(case: CallCase, observed: CallsObserved) -> list
         violation("unavailable", f"api:{request.name} was answered with {request.answer}", request.name)
         for request in case.world.outer.requests.values()
         if request.outcome == "broken"
+    ]
+
+
+def refusals_have_reasons(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    """A manager that is there takes what its provider sends, unless its disk fails, or nobody can know the call yet."""
+    if case.fault_fired:
+        return []
+    outer = case.world.outer
+    found: list[Violation] = []
+    for event in outer.happenings.values():
+        remote = outer.calls.get(event.call)
+        nameless = outer.keys_stay and remote is not None and remote.direction == "outbound"
+        if event.refusals and not nameless:
+            text = f"{event.id} ({event.kind}) was refused with {event.refusals[0]}, and nothing was wrong with it"
+            found.append(violation("unavailable", text, event.id))
+    return found
+
+
+def created_calls_are_connected(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    """Who was told that a call was made, and who looks at a call of ours that goes on, finds its name at the provider."""
+    keys = {one.key for one in case.world.outer.requests.values() if one.kind == "initiate" and one.outcome == "done"}
+    return [
+        violation("orphan-remote", f"call {name} was told as made, and has no name at the provider", name)
+        for name, record in observed.records.items()
+        if record["clientKey"] in keys and record["providerCallId"] is None and record["live"]
+    ]
+
+
+def dials_are_found_out(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    """Who asks again under the same key, a while later, is told what became of the dial."""
+    if case.fault_fired:
+        return []
+    return [
+        violation("orphan-remote", f"nobody knew after {one.at - one.first_at:.0f} s what became of {name}", name)
+        for name, one in case.world.outer.requests.items()
+        if one.kind == "initiate" and one.answer == "unknown" and one.at - one.first_at > _FOUND_OUT_S
     ]

@@ -193,6 +193,7 @@ class VoiceCall(Scenario[Provider, CallManager, CallsObserved]):
         await settle(world, subject)
 
     async def stop(self, run: Run, world: Provider, subject: CallManager) -> None:
+        world.excuse()
         await subject.stop()
         world.connect(None)
 

@@ -59,6 +59,7 @@ class Stage:
     async def restart(self) -> None:
         """An orderly stop and a new start; what is due meanwhile meets a manager that is not ready."""
         self.run.mark("stopping")
+        self.provider.excuse()
         await self.manager.stop()
         self.provider.connect(None)
         await self.provider.deliver_due()

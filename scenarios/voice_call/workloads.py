@@ -8,12 +8,14 @@ from typing import Final
 
 from harness.faults import Fault, FaultPlan
 from scenarios.voice_call.policy import AT_MOST_ONCE, CONNECT_RETRY, LONG_HORIZON
+from scenarios.voice_call.provider import OUR_NUMBER
 from scenarios.voice_call.remote import Callee
 from scenarios.voice_call.stage import LOG, Workload
 from scenarios.voice_call.stories import (
     bad_disks,
     calls,
     damage,
+    dialects,
     misfortunes,
     restarts,
     sessions,
@@ -171,6 +173,25 @@ WORKLOADS: Final[dict[str, Workload]] = {
     ),
     "renamed": Workload(streams.renamed, settings={"inbound_greeting": ""}, faults=False, swept=False),
     "sessions": Workload(sessions.sessions, settings={"inbound_greeting": "", "session_bridge": True}),
+    "odd-events": Workload(
+        dialects.odd_events, settings={"inbound_greeting": "", "from_number": OUR_NUMBER}, faults=False, swept=False
+    ),
+    "fatal-error": Workload(dialects.fatal_error, settings={"inbound_greeting": ""}, faults=False, swept=False),
+    "nameless-dial": Workload(dialects.nameless_dial, faults=False, swept=False),
+    "silent-dial": Workload(dialects.silent_dial, callee=Callee("no-answer", after_s=70.0), faults=False, swept=False),
+    "foreign-calls": Workload(dialects.foreign_calls, settings={"inbound_greeting": ""}, faults=False, swept=False),
+    "long-memory": Workload(
+        dialects.long_memory,
+        settings={"inbound_greeting": "", "max_event_ids_per_call": 3},
+        faults=False,
+        swept=False,
+    ),
+    "short-memory": Workload(
+        dialects.short_memory,
+        settings={"inbound_greeting": "", "redelivery_horizon_ms": 20_000, "compact_after_lines": 4},
+        faults=False,
+        swept=False,
+    ),
     "inbound@at-most-once": Workload(calls.inbound, policy=AT_MOST_ONCE),
     "inbound@connect-retry": Workload(calls.inbound, policy=CONNECT_RETRY, faults=False),
     "inbound@long-horizon": Workload(calls.inbound, policy=LONG_HORIZON, faults=False),

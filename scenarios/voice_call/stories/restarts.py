@@ -79,6 +79,7 @@ async def notify_while_away(stage: Stage) -> None:
     """The message is played; when it is time to hang up, the manager is not there."""
     await stage.client.initiate("notify-1", FAR_AWAY, message="your parcel is here")
     await stage.quiet()
+    stage.provider.excuse()
     await stage.manager.stop()
     stage.provider.connect(None)
     await asyncio.sleep(5.0)
