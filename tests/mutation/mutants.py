@@ -129,7 +129,7 @@ def _change(original: str, changed: str) -> str:
 def _changed_lines(original: str, changed: str, first_line: int) -> tuple[int, ...]:
     """The numbers, in the file, of the lines of the function that differ."""
     before, after = original.splitlines(), changed.splitlines()
-    above = next(number for number, line in enumerate(before) if line.startswith(("def ", "async def ", "@")))
+    above = next(number for number, line in enumerate(before) if line.startswith(("def ", "async def ")))
     numbers: set[int] = set()
     for tag, a, b, _, _ in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
         if tag != "equal":

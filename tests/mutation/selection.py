@@ -29,10 +29,11 @@ def select(mutant: Mutant, package: str) -> None:
 def _compiled(mutant: Mutant, module: ModuleType, owner: str, name: str) -> FunctionType:
     lines = mutant.source.strip("\n").splitlines()
     above = next(number for number, line in enumerate(lines) if line.startswith(("def ", "async def ", "@")))
+    head = next(number for number, line in enumerate(lines) if line.startswith(("def ", "async def ")))
     text = "\n".join(lines[above:]) + "\n"
     if owner:
         text = f"class {owner}:\n{textwrap.indent(text, '    ')}"
-    padding = "\n" * max(0, mutant.first_line - (2 if owner else 1))
+    padding = "\n" * (mutant.first_line - 1 - (head - above) - bool(owner))
     namespace = dict(vars(module))
     exec(compile(padding + text, str(module.__file__), "exec", dont_inherit=True), namespace)
     made: Any = vars(namespace[owner])[name] if owner else namespace[name]
