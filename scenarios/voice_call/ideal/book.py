@@ -63,6 +63,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     ended: int | None = None
     reason: str | None = None
     leaving: str | None = None
+    left_at: int | None = None
     gone: bool = False
     dial: str | None = None
     greeting: str = "none"
@@ -212,7 +213,9 @@ def _changed(call: Call, fact: AnyFact) -> Call:
         case facts.Dropped():
             return _of_question(call, fact.token, phase=fact.how, until=None)
         case facts.Leaving():
-            return _without_deadlines(replace(call, leaving=call.leaving or fact.reason))
+            return _without_deadlines(
+                replace(call, leaving=call.leaving or fact.reason, left_at=call.left_at or fact.at)
+            )
         case facts.Abandoned():
             return _ended(call, "failed", fact.at)
         case facts.Gone():

@@ -30,6 +30,7 @@ class Desk:
         self.log = log
         self.book = Book()
         self.dialling: set[str] = set()
+        self.began_with = 0
         self.followers: list[Callable[[], None]] = []
         self._now = now
         self._disk = disk
@@ -46,6 +47,7 @@ class Desk:
         for commit in pen.read():
             self.book.fold(facts.decode(commit))
         self._pen = pen
+        self.began_with = pen.count
 
     def close(self) -> None:
         """From here on nothing becomes true by this manager."""

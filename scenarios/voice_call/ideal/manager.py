@@ -173,6 +173,7 @@ class IdealManager:
         return {
             "ready": self._ready,
             "poisoned": None,
+            "generation": self.desk.began_with,  # grows with what its predecessors have written
             "quarantined": {},
             "calls": shown["call"],
             "rejected": shown["away"],
@@ -181,6 +182,13 @@ class IdealManager:
             "capacity": {"used": len(book.occupying()), "limit": self.config.max_concurrent_calls},
             "timers": [{"callId": name, "kind": kind, "due": due} for name, kind, due in self.rounds.timers()],
             "obligations": [
-                {"callId": call.name, "kind": kind} for call in book.calls.values() if (kind := owed(call)) is not None
+                {
+                    "callId": call.name,
+                    "kind": kind,
+                    "since": call.left_at or call.ended or call.began,
+                    "attempts": self.rounds.failures(call.name, kind),
+                }
+                for call in book.calls.values()
+                if (kind := owed(call)) is not None
             ],
         }

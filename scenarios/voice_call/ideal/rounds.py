@@ -68,6 +68,10 @@ class Rounds:
         """The errands under way."""
         return list(self._running.values())
 
+    def failures(self, name: str, kind: str) -> int:
+        """How often an errand has failed so far."""
+        return self._failures.get((name, kind), 0)
+
     def of(self, name: str, kind: str) -> asyncio.Task[None] | None:
         """One errand, if it is under way."""
         return self._running.get((name, kind))
