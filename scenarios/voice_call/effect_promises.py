@@ -105,7 +105,12 @@ def our_calls_ring_out(case: CallCase, observed: CallsObserved) -> list[Violatio
 
 
 def calls_end_in_time(case: CallCase, observed: CallsObserved) -> list[Violation]:
-    """A person who stays on the line is hung up when the cap is reached, neither much later nor earlier."""
+    """A person who stays on the line is hung up when the cap is reached, neither much later nor earlier.
+
+    Who starts on a machine whose clock is wrong cannot tell how much of the time is over.
+    """
+    if case.world.outer.clock_off_s and case.phase != Phase.CLEAN:
+        return []
     found: list[Violation] = []
     for call in observed.calls:
         remote = case.world.outer.calls.get(call.remote_id or "")
