@@ -31,7 +31,6 @@ HONOURED: Final = frozenset(
 
 PROBES: Final = frozenset(
     {
-        "come-again",
         "dial-settled",
         "errand-failed",
         "found-gone",
