@@ -22,7 +22,7 @@ for folder in (str(HERE), str(ROOT)):
     if folder not in sys.path:
         sys.path.insert(0, folder)
 
-from dataclasses import replace  # noqa: E402
+from dataclasses import dataclass, replace  # noqa: E402
 
 import killing  # noqa: E402
 from killing import Result, as_line, from_line  # noqa: E402
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     known = read_results(asked.out)
     if asked.summary:
         print(summary(made, known, survivors=True))
-        return 0
+        return 0 if asked.at_least is None or score(made, known) >= asked.at_least else 1
     todo = selected(made, known, again=asked.again, only=asked.only, texts=not asked.no_texts)
     print(f"{sum(len(one.mutants) for one in made.values())} mutants, {len(todo)} to run", flush=True)
     killing.prepare(PACKAGE, files, SCENARIO)
@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted; start again to go on", flush=True)
     print(summary(made, known))
-    return 0
+    return 0 if asked.at_least is None or score(made, known) >= asked.at_least else 1
 
 
 def pieces_of(todo: Sequence[Mutant], kept: Path, seed: int, *, hasty: bool) -> list[tuple[Mutant, list[Piece]]]:
@@ -77,7 +77,7 @@ def pieces_of(todo: Sequence[Mutant], kept: Path, seed: int, *, hasty: bool) -> 
         reached = trace(SCENARIO, seed, SOURCES, lambda name: None)
         save(reached, kept)
     codes = {file: (SOURCES / file).read_text() for file in {one.file for one in todo}}
-    every = [piece for piece in pieces(SCENARIO, seed) if not hasty or _telling(piece)]
+    every = [piece for piece in pieces(SCENARIO, seed) if not hasty or piece.task is None]
     found: list[tuple[Mutant, list[Piece]]] = []
     for one in todo:
         lines = statement_lines(codes[one.file], one.changed_lines)
@@ -88,15 +88,6 @@ def pieces_of(todo: Sequence[Mutant], kept: Path, seed: int, *, hasty: bool) -> 
 def _runs(piece: Piece, file: str, lines: set[int], reached: dict[str, Lines]) -> bool:
     known = reached.get(piece.name)
     return known is None or bool(lines & known.get(file, set()))
-
-
-def _telling(piece: Piece) -> bool:
-    """Clean runs, process deaths and histories."""
-    return (
-        piece.task is None
-        or piece.task.kind == "histories"
-        or (piece.name.startswith("crash") and "process" in piece.name)
-    )
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -114,8 +105,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--again", nargs="*", default=[], metavar="OUTCOME", help="run these once more, e.g. survived")
     parser.add_argument("--only", metavar="TEXT", default="", help="only mutants whose name contains TEXT")
     parser.add_argument("--no-texts", action="store_true", help="leave out logs and messages of errors")
-    parser.add_argument("--hasty", action="store_true", help="only clean runs, process deaths, histories: a first look")
+    parser.add_argument("--hasty", action="store_true", help="only clean runs, which kill most: a first look")
     parser.add_argument("--summary", action="store_true", help="run nothing, show the results there are")
+    parser.add_argument("--at-least", type=float, metavar="PERCENT", help="exit 1 when the score of all files is below")
     parser.add_argument("--nice", type=int, default=10, metavar="N", help="how kind to others [default: 10]")
     parser.add_argument("-q", "--quiet", action="store_true", help="do not name the killed")
     return parser
@@ -150,23 +142,39 @@ def selected(
     return sorted([one for one in todo if texts or one.kind != TEXT], key=lambda one: one.kind == TEXT)
 
 
-def argued() -> dict[str, str]:
+@dataclass(frozen=True)
+class Argument:
+    """A line of tests/mutants.md: which mutants, and why nobody outside can tell them from the original.
+
+    `…` in the change stands for anything, for a class of changes that one argument covers.
+    """
+
+    file: str
+    change: str
+    why: str
+
+    def covers(self, mutant: Mutant) -> bool:
+        pattern = ".*".join(re.escape(part) for part in f"{self.file} {self.change}".split("…"))
+        return re.fullmatch(pattern, mutant.name) is not None
+
+
+def argued() -> list[Argument]:
     """The mutants that tests/mutants.md argues to be equivalent, each with its argument."""
     if not ARGUED.exists():
-        return {}
-    found: dict[str, str] = {}
+        return []
+    found: list[Argument] = []
     file = ""
     for line in ARGUED.read_text().splitlines():
         if heading := re.fullmatch(r"## `(\w+\.py)`.*", line):
             file = heading[1]
-        elif entry := re.fullmatch(r"- `` (\S+): (.+?) ``\s*[—:] (.+)", line):
-            found[f"{file} {entry[1]}: {entry[2]}"] = entry[3]
+        elif entry := re.fullmatch(r"- `` (.+?) `` (.+)", line):
+            found.append(Argument(file, entry[1], entry[2]))
     return found
 
 
 def summary(made: dict[str, Mutated], known: dict[str, Result], *, survivors: bool = False) -> str:
     """A table: per file how many mutants, and what became of them."""
-    reasons = argued()
+    arguments = argued()
     columns = ("made", "killed", "survived", "equivalent", "text", "not counted", "to run", "not mutable", "score")
     lines = [f"{'file':<16}" + "".join(f"{column:>13}" for column in columns)]
     listed: list[str] = []
@@ -176,7 +184,7 @@ def summary(made: dict[str, Mutated], known: dict[str, Result], *, survivors: bo
         row["not mutable"] = len(mutated.not_mutable)
         for one in mutated.mutants:
             result = known.get(one.name)
-            place = _place(one, result, reasons)
+            place = _place(one, result, arguments)
             row[place] += 1
             if place in ("survived", "not counted") and result is not None:
                 listed.append(f"{result.outcome}: {one.name}" + (f"   [{result.why}]" if result.why else ""))
@@ -186,16 +194,26 @@ def summary(made: dict[str, Mutated], known: dict[str, Result], *, survivors: bo
     return "\n".join([*lines, "", *listed]) if survivors else "\n".join(lines)
 
 
-def _place(mutant: Mutant, result: Result | None, reasons: dict[str, str]) -> str:
+def _place(mutant: Mutant, result: Result | None, arguments: Sequence[Argument]) -> str:
     if result is not None and result.digest == mutant.digest and result.outcome == "killed":
         return "killed"
-    if mutant.name in reasons:
+    if any(argument.covers(mutant) for argument in arguments):
         return "equivalent"
     if mutant.kind == TEXT:
         return "text"
     if result is None or result.digest != mutant.digest or result.outcome == "hasty":
         return "to run"
     return "not counted" if result.outcome in NOT_COUNTED else "survived"
+
+
+def score(made: dict[str, Mutated], known: dict[str, Result]) -> float:
+    """Killed of those that count, in percent; a mutant without a result counts as one that survives."""
+    arguments = argued()
+    places = Counter(
+        _place(one, known.get(one.name), arguments) for mutated in made.values() for one in mutated.mutants
+    )
+    counted = places["killed"] + places["survived"] + places["to run"]
+    return 100 * places["killed"] / counted if counted else 0.0
 
 
 def _row(name: str, row: Counter[str], columns: Sequence[str]) -> str:
