@@ -10,6 +10,7 @@ Not modelled: audio, frames that are damaged on their way, two streams of one ca
 
 import asyncio
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -188,9 +189,11 @@ class Streams(Deliveries):
         self.run.mark("world", f"start:{stream.id}")
         stream.started_at = stream.last_frame_at = self.run.now()
         self._changed()
+        url = urlsplit(stream.url)
         self._sockets[stream.id] = Socket(
             self._application,
-            stream.url,
+            url.path,
+            query=url.query,
             on_text=lambda text: self._told(stream, text),
             on_close=lambda code: self._closed(stream, "subject", code),
         )
@@ -227,7 +230,9 @@ class Streams(Deliveries):
         remote = self.outer.calls[stream.call]
         wanted = self.media.reconnects and code in _BROKEN and remote.alive and remote.given_up_at is None
         planned = any(plan.call == stream.call and plan.action == "ask" for plan in self.outer.plans)
-        if wanted and not planned and len(self.media.of(stream.call)) < _MOST_STREAMS:
+        happenings = self.outer.happenings.values()
+        spoken_in = any(one.by_stream and one.call == stream.call and one.attempts for one in happenings)
+        if wanted and spoken_in and not planned and len(self.media.of(stream.call)) < _MOST_STREAMS:
             self.outer.plans.append(Plan(self.run.now() + _ASK_AFTER_S, stream.call, "ask"))
 
     def _ask_for_stream(self, call: str) -> None:

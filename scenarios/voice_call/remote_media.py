@@ -65,7 +65,7 @@ class Asked(msgspec.Struct):
 class Media(msgspec.Struct):
     """Media streams as this world has them; a world without them has none of this.
 
-    `reconnects`: a stream that broke without anybody's intention is asked for again.
+    `reconnects`: a stream that broke without anybody's intention is asked for again, if somebody has said anything yet.
     """
 
     reconnects: bool = True

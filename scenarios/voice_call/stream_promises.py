@@ -12,7 +12,6 @@ from harness.scenario import Phase
 from harness.verdict.vocabulary import Violation, violation
 from scenarios.voice_call.assistant import answer_to
 from scenarios.voice_call.event_promises import CallCase
-from scenarios.voice_call.media import BEAT_S
 from scenarios.voice_call.observe import CallsObserved
 from scenarios.voice_call.remote import Happening, RemoteCall
 from scenarios.voice_call.remote_media import Asked, Media, Stream
@@ -29,6 +28,7 @@ _SLACK_S: Final = 2 * (DOWN_S + PROMPTLY_S)
 """Two deaths between the end of a stream and that of its call."""
 _BARELY_S: Final = 0.1
 _TOLD: Final = frozenset({"done", "failed", "timed-out", "interrupted"})
+_COME_AGAIN: Final = (1012, 1013)
 _OPEN: Final = frozenset({"thinking", "speaking"})
 
 
@@ -84,7 +84,9 @@ def heard_calls_go_on(case: CallCase, observed: CallsObserved) -> list[Violation
             continue
         if _asked_for(case, observed, call.id) or remote.given_up_at >= remote.started_at + MAX_DURATION_S - PROMPTLY_S:
             continue
-        living = next((one for one in outer.media.of(remote.id) if _is_heard(one, remote.given_up_at)), None)
+        living = next(
+            (one for one in outer.media.of(remote.id) if _is_heard(outer.media, one, remote.given_up_at)), None
+        )
         if living is not None:
             text = f"call {call.id} was hung up while its stream {living.id} was there"
             found.append(violation("wrong-terminal", text, call.id))
@@ -96,14 +98,23 @@ def _asked_for(case: CallCase, observed: CallsObserved, call: str) -> bool:
     return asked or observed.records[call]["metadata"].get("mode") == "notify"
 
 
-def _is_heard(stream: Stream, at: float) -> bool:
+def _is_heard(media: Media, stream: Stream, at: float) -> bool:
     """Whether the manager must know this stream as one that is there, or that went so lately that it has to wait."""
     if stream.opened_at is None or stream.opened_at >= at:
         return False
-    if stream.closed_at is not None and stream.closed_at < at - STREAM_GRACE_S + _BARELY_S:
+    ended_at = _true_end(media, stream)
+    if ended_at is not None and ended_at < at - STREAM_GRACE_S + _BARELY_S:
         return False
-    quiet = MEDIA_INACTIVITY_S + STREAM_GRACE_S - BEAT_S
-    return stream.silent_since is None or stream.silent_since > at - quiet
+    return (stream.last_frame_at or 0.0) > at - MEDIA_INACTIVITY_S - STREAM_GRACE_S + _BARELY_S
+
+
+def _true_end(media: Media, stream: Stream) -> float | None:
+    """When a stream ended for a reason: one that the manager closed by itself, for none, could have been there still."""
+    if stream.closed_at is None or stream.by != "subject" or stream.code in _COME_AGAIN:
+        return stream.closed_at
+    newer = [one.started_at for one in media.of(stream.call) if one.started_at is not None]
+    replaced = any(started_at <= stream.closed_at for started_at in newer if started_at > (stream.started_at or 0.0))
+    return stream.closed_at if replaced else None
 
 
 def may_be_unheard(media: Media | None, remote: RemoteCall) -> bool:
@@ -114,12 +125,12 @@ def may_be_unheard(media: Media | None, remote: RemoteCall) -> bool:
 def grants_are_good(case: CallCase, observed: CallsObserved) -> list[Violation]:
     """Who was given leave to open a stream to a call that goes on is not sent away."""
     outer = case.world.outer
-    if outer.media is None:
+    if outer.media is None or case.fault_fired:
         return []
     found: list[Violation] = []
     for stream in outer.media.streams.values():
         remote = outer.calls[stream.call]
-        turned_away = stream.opened_at is None and stream.by == "subject" and stream.code == 1008
+        turned_away = stream.opened_at is None and stream.by == "subject" and stream.code not in _COME_AGAIN
         over = min((at for at in (remote.given_up_at, remote.ended_at) if at is not None), default=case.now + 1.0)
         if turned_away and stream.closed_at is not None and stream.closed_at < over:
             found.append(violation("unavailable", f"stream {stream.id} was granted and sent away", stream.call))
@@ -164,7 +175,23 @@ def replies_are_accounted_for(case: CallCase, observed: CallsObserved) -> list[V
             found.append(
                 violation("side-effect-lost", f"{event.id} was heard, and nobody thought of an answer", event.id)
             )
+        elif reply["phase"] == "interrupted" and not _was_passed_on(case, media, event):
+            found.append(
+                violation("side-effect-lost", f"{event.id} was heard, and the assistant was never asked", event.id)
+            )
     return found
+
+
+def _was_passed_on(case: CallCase, media: Media, event: Happening) -> bool:
+    """Whether the assistant was asked, or there was hardly time to, with two deaths in between."""
+    outer = case.world.outer
+    remote = outer.calls[event.call]
+    if case.fault_fired or outer.failed_commands or event.acknowledged_at is None:
+        return True
+    over = min((at for at in (remote.given_up_at, remote.ended_at) if at is not None), default=case.now)
+    enough_s = PROMPTLY_S if case.phase == Phase.CLEAN else PROMPTLY_S + _SLACK_S
+    asked = {(outer.renamed.get(one.call, one.call), one.text) for one in media.asked}
+    return (event.call, event.body["transcript"]) in asked or over < event.acknowledged_at + enough_s
 
 
 def _last_heard(case: CallCase) -> dict[str, Happening]:

@@ -224,6 +224,8 @@ class Forgetful(Listener):
 
 def test_after_a_death_every_stream_is_broken_and_the_provider_asks_to_be_heard_again(world, listener, run, play):
     call = connected(world, play)
+    world.say(call, "hello")
+    play(world.run_until_quiet(1.0))
     snapshot = world.snapshot()
     again = Provider(media=Media())
     again.restore(snapshot)
@@ -241,12 +243,23 @@ def test_a_world_that_does_not_reconnect_leaves_it_at_that(listener, run, play):
     world = Provider(media=Media(reconnects=False))
     world.attach(run)
     world.connect(listener)
-    connected(world, play)
-    again = Provider(media=Media())
+    world.say(connected(world, play), "hello")
+    play(world.run_until_quiet(1.0))
+    again = Provider()
     again.restore(world.snapshot())
     again.attach(run)
     again.connect(listener)
     play(again.run_until_quiet(10.0))
+    assert listener.kinds() == ["start", "transcript"]
+
+
+def test_nobody_asks_again_for_a_stream_over_which_nothing_was_said(world, listener, run, play):
+    connected(world, play)
+    again = Provider()
+    again.restore(world.snapshot())
+    again.attach(run)
+    again.connect(listener)
+    play(again.run_until_quiet(9.0))
     assert listener.kinds() == ["start"]
 
 
