@@ -203,7 +203,7 @@ def _own_reasons(case: CallCase, observed: CallsObserved, call: str, remote: Rem
     if remote.reason != "hangup-bot":
         # The person was faster. Ours may stand if we could not know yet.
         late = remote.given_up_at - remote.ended_at
-        ours = {"hangup-bot", "timeout"} | ({"no-answer"} if _rang_out(record, remote) else set())
+        ours = {"hangup-bot", "timeout"} | ({"no-answer"} if _rang_out(case, record, remote) else set())
         return {remote.reason} | ours if late <= POLL_S + PROMPTLY_S else {remote.reason}
     start = remote.answered_at if record["answeredAt"] is not None else None
     cap = (start if start is not None else remote.started_at) + MAX_DURATION_S
@@ -214,7 +214,7 @@ def _own_reasons(case: CallCase, observed: CallsObserved, call: str, remote: Rem
         reasons.add("error")
     if asked or notified or may_be_unheard(case.world.outer.media, remote):
         reasons.add("hangup-bot")
-    if _rang_out(record, remote):
+    if _rang_out(case, record, remote):
         reasons.add("no-answer")
     unanswered_until = record["startedAt"] / 1000 + (UNANSWERED_S if record["direction"] == "outbound" else 0)
     if remote.given_up_at >= (cap if start is not None else unanswered_until) - PROMPTLY_S:
@@ -222,8 +222,18 @@ def _own_reasons(case: CallCase, observed: CallsObserved, call: str, remote: Rem
     return reasons or {"timeout"}
 
 
-def _rang_out(record: Mapping[str, Any], remote: RemoteCall) -> bool:
-    """Whether we gave up a call of ours that had rung for its time, as far as we could know unanswered."""
-    if record["direction"] != "outbound" or record["answeredAt"] is not None or remote.given_up_at is None:
+def _rang_out(case: CallCase, record: Mapping[str, Any], remote: RemoteCall) -> bool:
+    """Whether we gave up a call of ours that had rung for its time, as far as we could know unanswered.
+
+    A report of the answer that is taken after that may still be written down.
+    """
+    if record["direction"] != "outbound" or remote.given_up_at is None:
+        return False
+    reports = [
+        one
+        for one in case.world.outer.happenings.values()
+        if one.call == remote.id and one.kind == "call.answered" and one.attempts
+    ]
+    if record["answeredAt"] is not None and (not reports or any(one.owed for one in reports)):
         return False
     return bool(remote.given_up_at >= record["startedAt"] / 1000 + RING_S - PROMPTLY_S)

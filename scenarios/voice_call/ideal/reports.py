@@ -88,10 +88,14 @@ def _first(book: Book, report: Report, config: Config, now: int) -> list[AnyFact
     name = book.next_name()
     caller, callee = report.caller or "unknown", report.callee or config.from_number or "unknown"
     heard = facts.Heard(call=name, at=now, event=report.mark, when=report.when(now))
+    old = report.call_id
+    heard_as: list[AnyFact] = [heard]
+    if old is not None and old != report.remote:
+        heard_as.append(facts.AlsoNamed(call=name, at=now, remote=old))
     if report.is_an_end:
-        return [facts.Missed(call=name, at=now, remote=report.remote, caller=caller, callee=callee), heard]
+        return [facts.Missed(call=name, at=now, remote=report.remote, caller=caller, callee=callee), *heard_as]
     if not admits(config, report.caller):
-        return [facts.TurnedAway(call=name, at=now, remote=report.remote, caller=caller, callee=callee), heard]
+        return [facts.TurnedAway(call=name, at=now, remote=report.remote, caller=caller, callee=callee), *heard_as]
     taken = facts.Taken(
         call=name,
         at=now,
@@ -103,7 +107,7 @@ def _first(book: Book, report: Report, config: Config, now: int) -> list[AnyFact
     )
     trial = Book()
     trial.fold([taken])
-    return [taken, heard, *_effects(trial.calls[name], report, config, now)]
+    return [taken, *heard_as, *_effects(trial.calls[name], report, config, now)]
 
 
 def admits(config: Config, caller: str | None) -> bool:

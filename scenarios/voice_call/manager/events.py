@@ -193,6 +193,7 @@ class EventRules:
             from_=event.from_ or "unknown",
             to=event.to or self.config.from_number or "unknown",
             started_at=started,
+            aliases=(event.call_id,) if event.call_id not in (None, provider_id) else (),
         )
         if event.ends:
             self.log.info("end-before-beginning", id=event.id)

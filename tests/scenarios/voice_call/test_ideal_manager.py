@@ -175,3 +175,23 @@ def test_a_world_that_is_restored_has_the_commits_of_that_moment_and_no_writer()
     pen.commit(b"after the death")
     world.restore(snapshot)
     assert world.disk.open().read() == (b"kept",)
+
+
+def test_an_answer_that_is_reported_after_the_ring_time_changes_no_reason():
+    dial = act("initiate", mode="notify")
+    assert violations_of(dial, Step("wait", {"seconds": 31.0})) == []
+
+
+RENAMED_AT_ONCE = (
+    act("ring", caller=0, stays=False),
+    act("delay", seconds=5),
+    act("rename", number=0),
+    act("deliver"),
+)
+
+
+@pytest.mark.parametrize("later", [(), (Step("wait", {"seconds": 10.0}),)])
+@pytest.mark.parametrize("scenario", [SCENARIO, VoiceCall()])
+def test_a_call_is_known_by_both_names_of_the_report_that_began_it(scenario, later):
+    scenario.reference = scenario.reference or "voice_call"
+    assert violations_of(*RENAMED_AT_ONCE, *later, scenario=scenario) == []
