@@ -10,6 +10,7 @@ needs each piece to come after the ones before it, as one writer leaves them. Wh
 log must be read again in one piece, and then takes several times its size in memory.
 """
 
+import math
 import zlib
 from collections.abc import Callable
 
@@ -67,10 +68,13 @@ class LogReader:
         self._begins_at = 0
         self._checksum = 0
         self._folds: dict[str, RecordFold] = {}
-        self._folded_to: tuple[int, int] | None = None
+        self._folded_to: float = -math.inf
+        self._folded_gen: float = -math.inf
         self._covered = 0
         self._missing: list[tuple[int, int]] = []
         self._last_number = 0
+        self._of_newer_versions: list[int] = []
+        self._damaged = 0
         self._intact = False
         self._old: dict[str, tuple[int, bytes]] = {}
 
@@ -160,6 +164,7 @@ class LogReader:
             self.last_gen = max(self.last_gen, unknown.gen)
             self.doubt(unknown.call, unknown.why, number)
             self.kept.append(raw)
+            self._of_newer_versions.append(unknown.seq)
             self._intact = True
             return True
         except DamagedLine:
@@ -187,6 +192,7 @@ class LogReader:
             self.decode(raw)
         except DamagedLine as damage:
             self.doubt(damage.call, damage.why if raw.strip(b"\0") else "a hole of zeros", number)
+            self._damaged += 1
         self.kept.append(raw)
 
     def doubt(self, call: str | None, why: str, number: int) -> None:
@@ -247,24 +253,33 @@ class LogReader:
 
     def note_numbers(self) -> None:
         """Which numbers this piece holds, and which are missing before them. Raises OutOfOrder."""
-        if not self.entries:
-            return
-        gens = {entry.gen for entry in self.entries}
-        first = min((entry.seq, -entry.gen) for entry in self.entries)
-        if self._folded_to is not None and (first < self._folded_to or min(gens) < -self._folded_to[1]):
-            raise OutOfOrder(f"number {first[0]} or generation {min(gens)} comes after number {self._folded_to[0]}")
-        for number in sorted({entry.seq for entry in self.entries}):
+        self.check_order()
+        for number in sorted({entry.seq for entry in self.entries}.union(self._of_newer_versions)):
             if number > self._last_number + 1:
                 self._missing.append((self._last_number + 1, number - 1))
             self._last_number = max(self._last_number, number)
-        self._covered = max(self._covered, max(entry.body.covers for entry in self.entries))
-        self._folded_to = (self._last_number, -max(gens))
+            self._folded_to = number
+        self._folded_gen = max((entry.gen for entry in self.entries), default=self._folded_gen)
+        self._covered = max(self._covered, max((entry.body.covers for entry in self.entries), default=0))
+        self._of_newer_versions.clear()
+
+    def check_order(self) -> None:
+        """Whether this piece goes on where the one before has ended. Raises OutOfOrder."""
+        lowest = min((*(entry.seq for entry in self.entries), *self._of_newer_versions), default=self._folded_to)
+        if lowest < self._folded_to:
+            raise OutOfOrder(f"number {lowest} comes after number {self._folded_to}")
+        for entry in self.entries:
+            if entry.gen < self._folded_gen or (entry.seq == self._folded_to and entry.gen > self._folded_gen):
+                raise OutOfOrder(f"generation {entry.gen} comes after generation {self._folded_gen}")
 
     def report_gaps(self) -> None:
-        """A number that no line carries is a lost line, and nobody knows whose (none is missing above `covers`)."""
-        for first, last in self._missing:
-            if last > self._covered and not self.quarantined:
-                self.doubt(None, f"lines {max(first, self._covered + 1)} to {last} are missing", 0)
+        """A number that no line carries is a lost line, and nobody knows whose (none is missing above `covers`).
+
+        A damaged line explains one number, whichever it was; a line of a newer version carries its own.
+        """
+        holes = [(max(first, self._covered + 1), last) for first, last in self._missing if last > self._covered]
+        if sum(last - first + 1 for first, last in holes) > self._damaged:
+            self.doubt(None, f"lines {holes[0][0]} to {holes[0][1]} are missing", 0)
 
 
 def _where_the_next_generation_begins(ordered: list[Entry]) -> dict[int, int]:

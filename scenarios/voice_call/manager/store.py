@@ -32,7 +32,8 @@ __all__ = ["LOCK_NAME", "LOG_NAME", "ORIGINAL_NAME", "TEMPORARY_NAME", "Store", 
 LOG_NAME = "calls.jsonl"
 TEMPORARY_NAME = "calls.jsonl.tmp"
 ORIGINAL_NAME = "calls.v0.jsonl"
-_READ_SIZE = 1 << 20
+# What was read is folded while it is still in the processor's cache: pieces of 1 MiB take half as long again.
+_PIECE_SIZE = 1 << 15
 
 
 class Store(StoreDirectory):
@@ -142,7 +143,7 @@ class Store(StoreDirectory):
             self._log.warning("log-read-in-one-piece", path=self.path, why=str(disorder))
             os.lseek(fd, 0, os.SEEK_SET)
             self._reading = self.reader(self._log, self.reload_ids)
-            data = b"".join(iter(lambda: os.read(fd, _READ_SIZE), b""))
+            data = b"".join(iter(lambda: os.read(fd, _PIECE_SIZE), b""))
             return self.read_log(data), data
 
     def read_all(self, fd: int) -> bytes:
@@ -152,7 +153,7 @@ class Store(StoreDirectory):
         """
         self._reading = self.reader(self._log, self.reload_ids)
         parts: list[bytes] = []
-        while part := os.read(fd, _READ_SIZE):
+        while part := os.read(fd, _PIECE_SIZE):
             parts.append(part)
             if len(parts) > 1 and b"\n" in part:
                 parts = [self._reading.take_piece(b"".join(parts))]
@@ -324,7 +325,7 @@ class Store(StoreDirectory):
         """
         os.lseek(fd, 0, os.SEEK_SET)
         checksum, left = 0, loaded.begins_at
-        while left and (part := os.read(fd, min(left, _READ_SIZE))):
+        while left and (part := os.read(fd, min(left, _PIECE_SIZE))):
             checksum = zlib.crc32(part, checksum)
             left -= len(part)
             yield part
@@ -378,7 +379,7 @@ def _pieces(content: Iterable[bytes]) -> Iterator[bytes]:
     for part in content:
         parts.append(part)
         size += len(part)
-        if size >= _READ_SIZE:
+        if size >= _PIECE_SIZE:
             yield b"".join(parts)
             parts, size = [], 0
     if parts:

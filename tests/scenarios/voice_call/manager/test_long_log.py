@@ -195,7 +195,7 @@ class WatchedStore(Store):
 
 @pytest.fixture
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> int:
-    monkeypatch.setattr(store_module, "_READ_SIZE", 4096)
+    monkeypatch.setattr(store_module, "_PIECE_SIZE", 4096)
     Watched.most_bytes = Watched.most_entries = 0
     return 4096
 

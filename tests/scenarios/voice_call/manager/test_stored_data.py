@@ -293,6 +293,27 @@ def test_deleted_line_makes_every_call_uncertain(tmp_path: Path, log: Lines, del
     assert found.records["c-1"].state == "completed"
 
 
+def test_line_that_is_missing_beside_a_damaged_one_is_missed(tmp_path: Path, log: Lines) -> None:
+    edited = THREE[0].replace(b"ringing", b"speaking")
+    put(tmp_path, edited + THREE[2])
+    assert list(loaded(tmp_path, log).quarantined) == ["c-1", EVERY_CALL]
+
+
+def test_damaged_newline_hides_the_victim_behind_it(tmp_path: Path, log: Lines) -> None:
+    lines = [line(1, "c-1"), line(2, "c-2"), line(3, "c-3")]
+    put(tmp_path, lines[0][:-1] + b"\x0b" + lines[1] + lines[2])
+    found = loaded(tmp_path, log)
+    assert list(found.quarantined) == ["c-1", EVERY_CALL] and list(found.records) == ["c-3"]
+
+
+@pytest.mark.parametrize("deleted", [0, 2])
+def test_line_that_is_missing_beside_one_of_a_newer_version_is_missed(tmp_path: Path, log: Lines, deleted: int) -> None:
+    newer = encode_line(seq=4, gen=1, call="c-4", kind="x", body={"set": {}, "wipe": True})
+    kept = [one for place, one in enumerate(THREE) if place != deleted]
+    put(tmp_path, kept[0] + newer + kept[1])
+    assert list(loaded(tmp_path, log).quarantined) == ["c-4", EVERY_CALL]
+
+
 def test_line_that_was_copied_counts_once(tmp_path: Path, log: Lines) -> None:
     body = {"set": {}, "add": {"processedEventIds": ["e1"], "processedEventTimes": [1]}}
     twice = encode_line(seq=4, gen=1, call="c-1", kind="x", body=body)
