@@ -128,11 +128,19 @@ class Timers:
         if duty is None:
             self._attempts.pop(key, None)
         elif failed or duty.due <= self._now():
-            # Still due after an attempt: wait longer each time, so that nothing spins and nothing is given up.
-            self.arm(key, duty, after_ms=self.backoff(key))
+            self._retry(key, duty)
         else:
             self._attempts.pop(key, None)
             self.arm(key, duty)
+
+    def _retry(self, key: tuple[str, str], duty: Duty) -> None:
+        """Wait longer each time, so that nothing spins and nothing is given up; but no longer than until the next turn."""
+        wait = self.backoff(key)
+        ahead = duty.due - self._now()
+        if duty.fixed or ahead <= 0:
+            self.arm(key, duty, after_ms=wait)
+        else:
+            self.arm(key, Duty(self._now(), False), after_ms=min(wait, ahead))
 
     def backoff(self, key: tuple[str, str]) -> int:
         """The wait before the next attempt: 1, 2, 4 … seconds, at most a minute."""

@@ -28,7 +28,7 @@ async def damaged_line(stage: Stage) -> None:
     provider.connect(None)
     provider.damaged(call)
     damage_last_line(os.path.join(stage.manager.config.store_dir, "calls.jsonl"))
-    provider.fail("status", "unavailable")
+    provider.fail("status", "unavailable", times=2)
     stage.manager = await stage.reboot()
     stage.client.look(known)
     await stage.later(POLL_S + 2.0)
