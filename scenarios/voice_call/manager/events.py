@@ -245,11 +245,21 @@ class EventRules:
         return record
 
     def absorb_late(self, record: CallRecord, event: CallEvent, now: int) -> CallRecord:
-        """A call that is over remembers the event and what was said, and does not change otherwise."""
-        record = self.claim(record, event, now)
+        """A call that is over remembers the event, what was said and what it is called, and does not change otherwise."""
+        record = self.learn_name(self.claim(record, event, now), event)
         if event.type == "call.speech" and event.is_final and record.standing == "call":
             record = said(record, "user", event.transcript, self.instant(record, event, now))
         return confirm_gone(record, None, now) if event.type == "call.ended" else record
+
+    def learn_name(self, record: CallRecord, event: CallEvent) -> CallRecord:
+        """A name heard after the end is one more alias: what comes under that name alone must find the call as well."""
+        new = event.provider_call_id
+        if new is None or new == record.provider_call_id or new in record.aliases:
+            return record
+        if self.book.find(new) is not None:
+            self.log.warning("identity-conflict", call=record.call_id, provider_call_id=new)
+            return record
+        return replace(record, aliases=(*record.aliases, new))
 
     def remap(self, record: CallRecord, event: CallEvent) -> CallRecord:
         """The provider may rename a call; the old id stays an alias, and another call's id is never taken."""

@@ -2,6 +2,7 @@
 
 from scenarios.voice_call.stage import FAR_AWAY, FRIEND, STRANGER, Stage
 from scenarios.voice_call.stories.sessions import FRIENDS_SESSION
+from scenarios.voice_call.terms import MAX_DURATION_S
 
 
 async def unplayed_prompts(stage: Stage) -> None:
@@ -95,3 +96,15 @@ async def reset_in_a_hurry(stage: Stage) -> None:
     await stage.later(3.0)
     provider.leave(call)
     await stage.quiet()
+
+
+async def named_too_late(stage: Stage) -> None:
+    """The provider calls a call by another id, and its report of that is held up until the cap has ended the call."""
+    provider = stage.provider
+    call = provider.ring(FRIEND, stays=True)
+    await stage.quiet()
+    provider.pick_up(call)
+    await stage.quiet()
+    provider.rename(call)
+    provider.delay(MAX_DURATION_S + 5.0)
+    await stage.later(MAX_DURATION_S + 10.0)
