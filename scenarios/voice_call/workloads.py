@@ -147,7 +147,9 @@ WORKLOADS: Final[dict[str, Workload]] = {
         faults=False,
         swept=False,
     ),
-    "named-too-late": Workload(misfortunes.named_too_late, settings={"inbound_greeting": ""}, faults=False, swept=False),
+    "named-too-late": Workload(
+        misfortunes.named_too_late, settings={"inbound_greeting": ""}, faults=False, swept=False
+    ),
     "reset-in-a-hurry": Workload(
         misfortunes.reset_in_a_hurry,
         settings={"inbound_greeting": "", "session_bridge": True},
