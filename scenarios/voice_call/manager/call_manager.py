@@ -35,7 +35,7 @@ from scenarios.voice_call.manager.lifecycle import (
 from scenarios.voice_call.manager.media_stream import MediaStreams
 from scenarios.voice_call.manager.obligations import Obligations
 from scenarios.voice_call.manager.outbound import EndResult, InitiateResult, Outbound
-from scenarios.voice_call.manager.provider_client import ProviderClient
+from scenarios.voice_call.manager.provider_client import ProviderClient, ProviderUnavailable
 from scenarios.voice_call.manager.provider_line import ProviderLine
 from scenarios.voice_call.manager.records import CallRecord
 from scenarios.voice_call.manager.replies import Assistant, Replies
@@ -273,14 +273,20 @@ class CallManager:
     # --- what callers may ask ------------------------------------------------------------------------------------
 
     async def _admitted(self, work: Any) -> Any:
-        """Run a caller's request as work that a stop waits for."""
+        """Run a caller's request as work that a stop waits for, for a while: then its outcome is unknown."""
         if not self._ready:
             work.close()
             raise NotReady("the manager is not ready: start it first, or wait until it has restored its calls")
         task = asyncio.get_running_loop().create_task(work)
         self._calls_in_flight[task] = None
         task.add_done_callback(lambda done: self._calls_in_flight.pop(done, None))
-        return await asyncio.shield(task)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if not task.cancelled():
+                raise  # it is the caller who goes away
+            why = "the manager was stopped before this was done; ask the next one what became of it"
+            raise ProviderUnavailable(why) from None
 
     async def initiate(
         self,
