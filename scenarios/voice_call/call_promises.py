@@ -88,8 +88,12 @@ def ends_make_no_calls(case: CallCase, observed: CallsObserved) -> list[Violatio
     happenings = case.world.outer.happenings
     found: list[Violation] = []
     for call in observed.calls:
-        kinds = {happenings[event].kind for event in call.events if event in happenings}
-        if kinds == {"call.ended"} and observed.records[call.id]["direction"] == "inbound":
+        told = [happenings[event] for event in call.events if event in happenings]
+        if (
+            told
+            and all(one.kind == "call.ended" or one.is_fatal for one in told)
+            and observed.records[call.id]["direction"] == "inbound"
+        ):
             found.append(violation("ghost-call", f"call {call.id} was made from nothing but its end", call.id))
     return found
 

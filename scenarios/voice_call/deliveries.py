@@ -18,7 +18,6 @@ import msgspec
 from harness.scenario import Run, World
 from scenarios.voice_call.asgi import Answer, Application, send_request
 from scenarios.voice_call.remote import Delivery, Happening, Outer, decode, encode
-from scenarios.voice_call.terms import PROMPTLY_S
 
 WEBHOOK_PATH: Final = "/voice/webhook"
 SIGNATURE: Final = "x-mock-signature"
@@ -54,17 +53,17 @@ class Deliveries(World):
         self._break_connections()
 
     def connect(self, application: Application | None) -> None:
-        """From now on webhook requests reach `application`; None: nobody listens.
-
-        A manager that has just been started may refuse for a moment.
-        """
+        """From now on webhook requests reach `application`; None: nobody listens. Until `expect` it may refuse them."""
         self._application = application
-        if application is not None:
-            self.outer.expected_from = self.run.now() + PROMPTLY_S
-            self._changed()
+        self.excuse()
+
+    def expect(self) -> None:
+        """The manager has been started: from now on it takes what it is sent."""
+        self.outer.expected_from = self.run.now()
+        self._changed()
 
     def excuse(self) -> None:
-        """The manager is being stopped: until the next one is connected, it may refuse."""
+        """The manager is being started, or stopped: it may refuse."""
         self.outer.expected_from = math.inf
         self._changed()
 
@@ -122,7 +121,7 @@ class Deliveries(World):
         outer, run = self.outer, self.run
         events = [outer.happenings[event] for event in delivery.events]
         body = msgspec.json.encode(
-            {"event": events[0].body} if len(events) == 1 else {"events": [event.body for event in events]}
+            {"event": _again(events[0])} if len(events) == 1 else {"events": [_again(event) for event in events]}
         )
         for event in events:
             run.mark("attempted", event.id, what=event.kind, call=event.call, attempt=event.attempts + 1)
@@ -329,3 +328,8 @@ class Deliveries(World):
     def _carry_out(self, call: str, action: str, reason: str) -> None:
         """A person does what they had planned."""
         raise NotImplementedError(f"{type(self).__name__} has no _carry_out()")
+
+
+def _again(event: Happening) -> dict[str, Any]:
+    """The body of an event: who repeats it may name its fields in another order."""
+    return event.body if not event.attempts else dict(reversed(event.body.items()))

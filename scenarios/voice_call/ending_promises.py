@@ -31,6 +31,19 @@ def ends_are_noticed(case: CallCase, observed: CallsObserved) -> list[Violation]
     return found
 
 
+def rejected_callers_are_hung_up_by_us(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    """Whom the policy rejects, we have hung up: that is on record as the end, from the beginning."""
+    shown = {call.id for call in observed.calls}
+    found: list[Violation] = []
+    for name, record in observed.records.items():
+        told = [one for one in case.world.outer.happenings.values() if one.id in record["processedEventIds"]]
+        over_before = any(one.kind == "call.ended" or one.is_fatal for one in told)
+        if name not in shown and not over_before and record["endReason"] != "hangup-bot":
+            text = f"caller {record['providerCallId']} was rejected, and the end is {record['endReason']}"
+            found.append(violation("wrong-terminal", text, name))
+    return found
+
+
 def rejected_callers_are_sent_away(case: CallCase, observed: CallsObserved) -> list[Violation]:
     """Whom the policy rejects is hung up, and not left to listen to the ringing."""
     shown = {call.id for call in observed.calls}

@@ -138,6 +138,23 @@ def answered_calls_do_not_ring(case: CallCase, observed: CallsObserved) -> list[
     ]
 
 
+def words_are_kept(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    """What was said and acknowledged is in the transcript of the call, also where its end was reported before it."""
+    outer = case.world.outer
+    shown = {call.remote_id for call in observed.calls}
+    return [
+        violation(
+            "lost", f"{event.id} ({event.body['transcript']!r}) was acknowledged and is not in its call", event.id
+        )
+        for event in outer.happenings.values()
+        if event.is_speech
+        and event.acknowledged
+        and event.call in shown
+        and event.call not in outer.damaged
+        and not observed.applied.get(event.id)
+    ]
+
+
 def in_order(case: CallCase, observed: CallsObserved) -> list[Violation]:
     """Lines of one call stand in the order of their acknowledgements; only events that needed one attempt tell."""
     wanted: dict[str, list[str]] = {}

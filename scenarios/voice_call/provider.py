@@ -39,6 +39,7 @@ from scenarios.voice_call.remote import (
     Effect,
     Happening,
     Look,
+    Noticed,
     Outer,
     Plan,
     Played,
@@ -79,12 +80,18 @@ class Provider(Streams):
     # -- people ---------------------------------------------------------------------------------------------------
 
     def ring(
-        self, from_: str = "+15551111111", *, stays: bool = False, heard: bool = True, without: Collection[str] = ()
+        self,
+        from_: str = "+15551111111",
+        *,
+        to: str = OUR_NUMBER,
+        stays: bool = False,
+        heard: bool = True,
+        without: Collection[str] = (),
     ) -> str:
         """Somebody calls us; the id of the new call. `heard`: an event says so, although not all of it."""
         call = f"in-{sum(one.direction == 'inbound' for one in self.outer.calls.values()) + 1}"
         self.run.mark("world", f"ring:{call}")
-        self.outer.calls[call] = RemoteCall(call, "inbound", from_, OUR_NUMBER, self.run.now(), stays=stays)
+        self.outer.calls[call] = RemoteCall(call, "inbound", from_, to, self.run.now(), stays=stays)
         if heard:
             self._happen(call, "call.ringing", without)
         return call
@@ -198,6 +205,12 @@ class Provider(Streams):
         """What a reader of the manager's interface was shown."""
         self.outer.looks.append(look)
         self._changed()
+
+    def notice(self, what: Noticed) -> None:
+        """Somebody who watches has seen a promise broken in the middle of a story."""
+        if what not in self.outer.noticed:
+            self.outer.noticed.append(what)
+            self._changed()
 
     def damaged(self, call: str) -> None:
         """The medium is about to change a record of this call; the promises take it into account."""

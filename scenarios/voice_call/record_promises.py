@@ -6,7 +6,7 @@ moment, whatever has happened before.
 """
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Any, Final
 
 from harness.verdict.vocabulary import Violation, violation
@@ -54,6 +54,8 @@ def _nonsense(record: Record) -> Iterator[str]:
         yield f"it is being ended as {record['ending']!r}"
     if record["greeting"] not in _GREETINGS:
         yield f"there is no greeting phase {record['greeting']!r}"
+    if bool(record["metadata"].get("initialMessage")) == (record["greeting"] == "none"):
+        yield f"its first message is {record['metadata'].get('initialMessage')!r}, and its greeting {record['greeting']}"
     if over and record["greeting"] == "queued":
         yield "it is over, and its greeting is still queued"
     yield from _nonsense_of_identity(record)
@@ -149,6 +151,8 @@ def states_follow_reports(case: CallCase, observed: CallsObserved) -> list[Viola
             text = f"call {call.id} is shown as {state}, and was reported as {LIVE[max(owed)]}"
             found.append(violation("reordered", text, call.id))
         heard = {_namesake(event) for event in told if event.attempts}
+        if state == "initiated" and observed.records[call.id]["direction"] == "inbound":
+            found.append(violation("reordered", f"call {call.id} came from outside and is shown as initiated", call.id))
         if state in ("answered", "active") and state not in heard:
             found.append(violation("misattributed", f"call {call.id} is shown as {state}, which nobody said", call.id))
     return found
@@ -178,15 +182,16 @@ def turns_are_counted(case: CallCase, observed: CallsObserved) -> list[Violation
 
 def records_tell_the_truth(case: CallCase, observed: CallsObserved) -> list[Violation]:
     """Who calls whom, since when, and under which name it was asked for, is what it is at the provider."""
+    shown = {call.id for call in observed.calls}
     return [
         violation("misattributed", f"call {name} is not what it is at the provider: {what}", name)
         for name, record in observed.records.items()
         if (remote := case.world.outer.calls.get(record["providerCallId"])) is not None
-        for what in _untruths(case, record, remote)
+        for what in _untruths(case, record, remote, shown)
     ]
 
 
-def _untruths(case: CallCase, record: Record, remote: RemoteCall) -> Iterator[str]:
+def _untruths(case: CallCase, record: Record, remote: RemoteCall, shown: Container[str]) -> Iterator[str]:
     for field, told, true in (
         ("provider", record["provider"], case.world.name),
         ("direction", record["direction"], remote.direction),
@@ -198,10 +203,12 @@ def _untruths(case: CallCase, record: Record, remote: RemoteCall) -> Iterator[st
             yield f"{field} is {told!r}, there it is {true!r}"
     begun = remote.started_at * 1000
     if remote.direction == "inbound":
+        if case.world.outer.bridged != (record["sessionKey"] is not None) and record["callId"] in shown:
+            yield f"its session is {record['sessionKey']!r}"
         reported = {
             event.body.get("timestamp") for event in case.world.outer.happenings.values() if event.call == remote.id
         }
-        if record["startedAt"] not in reported:
+        if record["startedAt"] not in reported and not (None in reported and record["startedAt"] >= begun - 1):
             yield f"it began at {record['startedAt']}, which nobody has reported"
     elif not begun - PROMPTLY_S * 1000 <= record["startedAt"] <= begun + 1:
         yield f"it began at {record['startedAt']}, there at {begun:.0f}"
@@ -217,14 +224,15 @@ def lines_tell_when(case: CallCase, observed: CallsObserved) -> list[Violation]:
     said: dict[tuple[str, str], set[int]] = {}
     for event in case.world.outer.happenings.values():
         if event.is_speech:
-            said.setdefault((event.call, event.body["transcript"]), set()).add(event.body["timestamp"])
+            at = event.body.get("timestamp", 0)
+            said.setdefault((event.call, event.body["transcript"]), set()).add(at)
     found: list[Violation] = []
     for name, record in observed.records.items():
         for line in record["transcript"]:
             times = said.get((record["providerCallId"], line["text"]))
             if line["speaker"] != "user" or times is None:
                 continue
-            if record["media"] is not None and line["timestamp"] >= min(times):
+            if (record["media"] is not None or 0 in times) and line["timestamp"] >= min(times):
                 continue
             if line["timestamp"] not in {max(at, record["startedAt"]) for at in times}:
                 text = f"{line['text']!r} in call {name} is dated {line['timestamp']}, it was said at {sorted(times)}"

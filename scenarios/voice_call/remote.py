@@ -141,6 +141,14 @@ class Request(msgspec.Struct):
     first_at: float = 0.0
 
 
+class Noticed(msgspec.Struct):
+    """What a watcher of a story has seen broken, in the judge's words."""
+
+    verdict: str
+    summary: str
+    subject: str
+
+
 class Look(msgspec.Struct):
     """What a reader was shown of one call at one moment, by its internal id.
 
@@ -196,6 +204,7 @@ class Outer(msgspec.Struct):
     failed_commands: int = 0
     most_dialled_at_once: int = 0
     looks: list[Look] = []
+    noticed: list[Noticed] = []
     damaged: list[str] = []
     patience_s: float | None = None
     ample: bool = False

@@ -35,6 +35,13 @@ def refusals_have_reasons(case: CallCase, observed: CallsObserved) -> list[Viola
     return found
 
 
+def held_all_along(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    """What holds at any moment has held at all the moments at which somebody looked."""
+    return [
+        violation(one.verdict, f"in the middle of it: {one.summary}", one.subject) for one in case.world.outer.noticed
+    ]
+
+
 def created_calls_are_connected(case: CallCase, observed: CallsObserved) -> list[Violation]:
     """Who was told that a call was made, and who looks at a call of ours that goes on, finds its name at the provider."""
     keys = {one.key for one in case.world.outer.requests.values() if one.kind == "initiate" and one.outcome == "done"}

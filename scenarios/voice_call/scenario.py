@@ -16,6 +16,7 @@ from scenarios.voice_call.contract import CONTRACT
 from scenarios.voice_call.machine import actions
 from scenarios.voice_call.manager.call_manager import CallManager, Parts
 from scenarios.voice_call.manager.config import Config
+from scenarios.voice_call.manager.store import StoreUnavailable
 from scenarios.voice_call.observe import CallsObserved, observe
 from scenarios.voice_call.other_provider import configured
 from scenarios.voice_call.provider import Provider
@@ -35,6 +36,7 @@ from scenarios.voice_call.terms import (
     TRANSCRIPT_WAIT_S,
     UNANSWERED_S,
 )
+from scenarios.voice_call.watching import watch
 from scenarios.voice_call.workloads import WORKLOADS, plan_for, workload
 
 STORE: Final = "/data/calls"
@@ -184,20 +186,37 @@ class VoiceCall(Scenario[Provider, CallManager, CallsObserved]):
 
     async def boot(self, run: Run, world: Provider) -> CallManager:
         manager = self.make_manager(run, world)
+        await self._start(run, world, manager)
+        return manager
+
+    async def _start(self, run: Run, world: Provider, manager: CallManager) -> None:
         world.connect(manager.app)
         due = world.next_due()
         if due is None or due > run.now():
             await manager.start()
         else:  # the provider does not wait until the manager has restored its calls
             await asyncio.gather(manager.start(), world.deliver_due())
-        return manager
+        world.expect()
 
     async def steps(self, run: Run, world: Provider, subject: CallManager, workload_name: str) -> CallManager:
-        async def reboot() -> CallManager:
-            return await self.boot(run, world)
+        chosen = workload(workload_name)
 
-        stage = Stage(run, world, subject, reboot)
-        await workload(workload_name).story(stage)
+        async def reboot() -> CallManager:
+            manager = self.make_manager(run, world)
+            try:
+                await self._start(run, world, manager)
+            except (StoreUnavailable, OSError):
+                raise
+            except Exception as error:  # nobody is there from here on, and that is what the world sees
+                run.note(f"the manager does not start again: {type(error).__name__}: {error}")
+            return manager
+
+        def look() -> None:
+            if not chosen.swept:  # a swept story is looked at after each death
+                watch(run, world, stage.manager, faulty=chosen.plan is not None)
+
+        stage = Stage(run, world, subject, reboot, look)
+        await chosen.story(stage)
         return stage.manager
 
     def observe(self, run: Run, world: Provider, subject: CallManager) -> CallsObserved:

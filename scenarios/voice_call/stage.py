@@ -34,12 +34,13 @@ LOG: Final = "*.jsonl"
 
 @dataclass
 class Stage:
-    """Who takes part in a story. `reboot` starts another manager on the same store."""
+    """Who takes part in a story. `reboot` starts another manager on the same store; `watch` judges the one that is alive."""
 
     run: Run
     provider: Provider
     manager: CallManager
     reboot: Callable[[], Awaitable[CallManager]]
+    watch: Callable[[], None] = lambda: None
 
     @property
     def client(self) -> Client:
@@ -48,6 +49,7 @@ class Stage:
     async def quiet(self, seconds: float = 1.0) -> None:
         """Until the provider has nothing more to do within this time."""
         await self.provider.run_until_quiet(seconds)
+        self.watch()
 
     async def later(self, seconds: float) -> None:
         """This much time passes."""
@@ -65,6 +67,16 @@ class Stage:
         await self.provider.deliver_due()
         self.manager = await self.reboot()
         self.run.mark("restarted")
+
+    async def absence(self, seconds: float) -> None:
+        """The manager is stopped, and started so much later; the world goes on meanwhile."""
+        self.provider.excuse()
+        await self.manager.stop()
+        self.provider.connect(None)
+        end = self.run.now() + seconds
+        await self.provider.run_until_quiet(seconds)
+        await asyncio.sleep(max(0.0, end - self.run.now()))
+        self.manager = await self.reboot()
 
 
 Story = Callable[[Stage], Awaitable[None]]

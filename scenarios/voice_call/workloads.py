@@ -179,6 +179,17 @@ WORKLOADS: Final[dict[str, Workload]] = {
     "odd-events": Workload(
         dialects.odd_events, settings={"inbound_greeting": "", "from_number": OUR_NUMBER}, faults=False, swept=False
     ),
+    "odd-beginnings": Workload(dialects.odd_beginnings, settings={"inbound_greeting": ""}, faults=False, swept=False),
+    "told-by-events": Workload(dialects.told_by_events, faults=False, swept=False),
+    "talks-on": Workload(calls.talks_on, settings={"inbound_greeting": ""}, faults=False, swept=False),
+    "long-absence": Workload(
+        restarts.long_absence, callee=Callee("no-answer", after_s=200.0), faults=False, swept=False
+    ),
+    "ended-while-away": Workload(restarts.ended_while_away, policy=AT_MOST_ONCE, faults=False, swept=False),
+    "stopped-while-dialling": Workload(
+        restarts.stopped_while_dialling, settings={"max_concurrent_calls": 3}, faults=False, swept=False
+    ),
+    "overdue-twice": Workload(restarts.overdue_twice, settings={"inbound_greeting": ""}, faults=False, swept=False),
     "fatal-error": Workload(dialects.fatal_error, settings={"inbound_greeting": ""}, faults=False, swept=False),
     "nameless-dial": Workload(dialects.nameless_dial, faults=False, swept=False),
     "silent-dial": Workload(dialects.silent_dial, callee=Callee("no-answer", after_s=70.0), faults=False, swept=False),

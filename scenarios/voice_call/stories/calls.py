@@ -3,7 +3,7 @@
 import asyncio
 
 from scenarios.voice_call.stage import FAR_AWAY, FRIEND, OTHER_FRIEND, Stage
-from scenarios.voice_call.terms import POLL_S, UNANSWERED_S
+from scenarios.voice_call.terms import MAX_DURATION_S, POLL_S, UNANSWERED_S
 
 
 async def inbound(stage: Stage) -> None:
@@ -104,6 +104,22 @@ async def long_call(stage: Stage) -> None:
     await stage.later(30.0)
     provider.repeat_answer(call)
     await stage.later(36.0)
+
+
+async def talks_on(stage: Stage) -> None:
+    """The cap is reached, the hang-ups do not get through, and the person goes on talking and pressing keys."""
+    provider = stage.provider
+    call = provider.ring(FRIEND, stays=True)
+    await stage.quiet()
+    provider.pick_up(call)
+    await stage.later(MAX_DURATION_S - 1.0)
+    provider.fail("hang_up", "unavailable", times=4)
+    await stage.later(3.0)
+    provider.press(call, "3")
+    provider.say(call, "why do you not answer?")
+    await stage.later(3.0)
+    provider.say(call, "I am still here")
+    await stage.later(20.0)
 
 
 async def lost_dial(stage: Stage) -> None:

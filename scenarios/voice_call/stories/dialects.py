@@ -25,6 +25,9 @@ async def odd_events(stage: Stage) -> None:
     provider.tell(call, "call.speech", without=("id", "providerCallId"), transcript="nor this", isFinal=True)
     provider.tell(call, "call.error", error="the line is noisy", retryable=True)
     await stage.later(1.0)
+    provider.tell(call, "call.dtmf", callId="leg-7", digits="5")
+    provider.tell(call, "call.speech", without=("timestamp",), transcript="at some time", isFinal=True)
+    await stage.later(1.0)
     provider.duplicate(f"{call}-9")
     await stage.later(1.0)
     provider.tell(call, "call.speech", without=("callId",), transcript="one by its other id", isFinal=True)
@@ -35,6 +38,31 @@ async def odd_events(stage: Stage) -> None:
     await stage.quiet()
     provider.tell(call, "call.error", error="it was gone already", retryable=False)
     provider.tell(call, "call.speech", transcript="is anybody still there", isFinal=False)
+    await stage.quiet()
+
+
+async def odd_beginnings(stage: Stage) -> None:
+    """Calls whose first event is not the ringing, or says next to nothing; afterwards the manager starts again."""
+    provider = stage.provider
+    undated = provider.ring(FRIEND, without=("timestamp",))
+    provider.ring("unknown", to="unknown", stays=True, without=("timestamp", "from", "to"))
+    await stage.later(1.0)
+    unheard = provider.ring(OTHER_FRIEND, heard=False)
+    provider.press(unheard, "9")
+    await stage.later(2.0)
+    over = provider.ring(FRIEND, heard=False)
+    provider.leave(over)
+    await stage.later(1.0)
+    provider.tell(over, "call.ringing")
+    await stage.quiet()
+    nowhere = provider.ring(OTHER_FRIEND, to="unknown", stays=True, without=("to",))
+    await stage.later(1.0)
+    await stage.restart()
+    await stage.quiet()
+    provider.pick_up(undated)
+    provider.say(unheard, "is anybody there?")
+    await stage.quiet()
+    provider.leave(nowhere)
     await stage.quiet()
 
 
@@ -65,6 +93,21 @@ async def nameless_dial(stage: Stage) -> None:
     request = provider.outer.requests["slow-1"]
     if request.call is not None:
         await client.end("end-1", request.call)
+    await stage.quiet()
+
+
+async def told_by_events(stage: Stage) -> None:
+    """The answer to a dial gets lost and nobody can be asked for a while: the events tell which call it is."""
+    provider, client = stage.provider, stage.client
+    provider.fail("dial", "unanswered")
+    provider.fail("find_by_key", "unavailable", times=4)
+    call_id = await client.initiate("told-1", FAR_AWAY, mode="conversation")
+    await stage.later(2.0)
+    if call_id is None:
+        return
+    await client.speak("speak-1", call_id, "there you are")
+    await stage.later(1.0)
+    await client.end("end-1", call_id)
     await stage.quiet()
 
 
@@ -105,19 +148,24 @@ async def long_memory(stage: Stage) -> None:
     """More events than a call remembers one by one; the oldest are repeated, and an end comes with an old date."""
     provider = stage.provider
     call = provider.ring(FRIEND)
+    began = provider.outer.happenings[f"{call}-1"].body["timestamp"]
     await stage.later(1.0)
     provider.pick_up(call)
+    for number in range(5):  # told late, with the time at which it was said
+        await stage.later(1.0)
+        provider.tell(call, "call.silence", timestamp=began + number, durationMs=900)
+    await stage.later(1.0)
+    provider.tell(call, "call.speech", timestamp=began + 1_500, transcript="said before", isFinal=True)
     for number in range(5):
         await stage.later(1.0)
         provider.say(call, f"sentence number {number}")
     await stage.later(1.0)
-    for number in (3, 4, 5, 6, 7):
+    for number in range(8, 14):
         provider.duplicate(f"{call}-{number}")
         await stage.later(1.0)
-    began = provider.outer.happenings[f"{call}-1"].body["timestamp"]
     provider.leave(call, timestamp=began)
     await stage.quiet()
-    provider.duplicate(f"{call}-3")
+    provider.duplicate(f"{call}-9")
     await stage.quiet()
 
 
@@ -130,9 +178,10 @@ async def short_memory(stage: Stage) -> None:
     gone = provider.ring(FRIEND)
     await stage.quiet()
     provider.leave(gone)
-    await stage.later(30.0)
+    await stage.later(10.0)
     here = provider.ring(OTHER_FRIEND)
-    await stage.quiet()
+    provider.delay(20.0)
+    await stage.later(21.0)
     provider.pick_up(here)
     for number in range(4):
         await stage.later(1.0)
