@@ -262,9 +262,12 @@ class EventRules:
         return replace(record, aliases=(*record.aliases, new))
 
     def remap(self, record: CallRecord, event: CallEvent) -> CallRecord:
-        """The provider may rename a call; the old id stays an alias, and another call's id is never taken."""
+        """The provider may rename a call; the old id stays an alias, and another call's id is never taken.
+
+        A report that was overtaken names the call by an alias, and does not rename it back.
+        """
         new = event.provider_call_id
-        if new is None or new == record.provider_call_id:
+        if new is None or new == record.provider_call_id or new in record.aliases:
             return record
         other = self.book.find(new)
         if other is not None and other.call_id != record.call_id:
