@@ -26,7 +26,8 @@ class CallsObserved(verdict.Observed, frozen=True):
     `records`: the manager's records by internal id, tombstones and rejected callers included. `history`: internal ids
     as the history lists them; `status`: what the manager answers when asked for one call by either of its ids.
     `at`: when it was seen. `unreadable`: why nothing could be seen. `sessions`: by their keys. A call that was renamed
-    is shown under its first id everywhere; the manager was asked for it by all of them.
+    is shown under its first id everywhere; the manager was asked for it by all of them. `named`: the provider's ids by
+    which the manager knows the calls that live.
     """
 
     records: Mapping[str, Mapping[str, Any]] = {}
@@ -37,6 +38,7 @@ class CallsObserved(verdict.Observed, frozen=True):
     at: float = 0.0
     unreadable: str = ""
     sessions: Mapping[str, Mapping[str, Any]] = {}
+    named: tuple[str | None, ...] = ()
 
 
 class _Shown(msgspec.Struct, frozen=True):
@@ -80,6 +82,7 @@ def observe(provider: Provider, manager: CallManager, *, now: float) -> CallsObs
         quarantined=tuple(view["quarantined"]),
         at=now,
         sessions=sessions,
+        named=tuple(one["providerCallId"] for one in view["calls"] if one["live"]),
     )
 
 

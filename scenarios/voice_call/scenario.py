@@ -101,7 +101,7 @@ PROBES: Final = frozenset(
         "turn-timed-out",
     }
 )
-"""Rare events of the manager that the sweep of all workloads meets under any one durability profile."""
+"""Rare events of the manager that the rehearsals, or the sweeps under any one durability profile, meet."""
 
 
 class ProbeLog:

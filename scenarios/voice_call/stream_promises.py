@@ -146,13 +146,15 @@ def same_request_same_answer(case: CallCase, observed: CallsObserved) -> list[Vi
 
 
 def both_names_find_the_call(case: CallCase, observed: CallsObserved) -> list[Violation]:
-    """Once a call was renamed, and that was acknowledged, it is found by its old and by its new id."""
+    """Once a call was renamed, and that was acknowledged, it is found by both ids, and goes by the new one."""
     happenings = case.world.outer.happenings.values()
     found: list[Violation] = []
     for new, old in case.world.outer.renamed.items():
         told = any(event.owed and event.body["providerCallId"] == new for event in happenings)
         if told and observed.status.get(new) != observed.status.get(old):
             found.append(violation("lost", f"call {old} is called {new} now, and is not found by both", old))
+        elif told and old in observed.named:
+            found.append(violation("lost", f"call {old} is called {new} now, and goes by its old id", old))
     return found
 
 

@@ -6,9 +6,11 @@ import pytest
 from msgspec.structs import replace
 
 from harness.explore.crash_sweep import CrashSweep
+from harness.explore.history import History
 from harness.explore.judging import by_phase, judge_clean
 from harness.explore.life import session
 from harness.explore.recording import record
+from harness.explore.saved_case import Step
 from scenarios.voice_call.manager.call_manager import Parts
 from scenarios.voice_call.manager.events import EventRules
 from scenarios.voice_call.manager.lifecycle import keep_stream
@@ -222,3 +224,25 @@ def told_of(part, broken, workload):
 def test_a_wrong_manager_is_noticed_by_the_promise_it_breaks(part, broken, workload, verdict, saying):
     told = told_of(part, broken, workload)
     assert any(one == verdict and saying in summary for one, summary in told), told
+
+
+def played(*steps):
+    """A history of actions, to its end; what was told of it."""
+    with session():
+        history = History(VoiceCall(), "inbound", 0)
+        for name, arguments in steps:
+            history.do(Step("act", {"action": name, **arguments}))
+        history.finish()
+    return [told.violation.summary for told in history.violations]
+
+
+CONNECTED = (("ring", {"caller": 0, "stays": True}), ("deliver", {}))
+
+
+def test_a_report_that_was_overtaken_does_not_rename_a_call_back():
+    overtaken = (("pick_up", {"number": 0}), ("rename", {"number": 0}), ("reorder", {}), ("deliver", {}))
+    assert played(*CONNECTED, *overtaken) == []
+
+
+def test_a_call_that_is_over_learns_its_new_name():
+    assert played(*CONNECTED, ("rename", {"number": 0}), ("end", {"number": 0})) == []
