@@ -7,8 +7,8 @@ different from each other unless the story is about equal ones, so that a judge 
 from typing import Final
 
 from harness.faults import Fault, FaultPlan
+from scenarios.voice_call.people import OUR_NUMBER
 from scenarios.voice_call.policy import AT_MOST_ONCE, CONNECT_RETRY, LONG_HORIZON
-from scenarios.voice_call.provider import OUR_NUMBER
 from scenarios.voice_call.remote import Callee
 from scenarios.voice_call.stage import LOG, Workload
 from scenarios.voice_call.stories import (
