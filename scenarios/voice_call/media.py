@@ -21,7 +21,7 @@ from scenarios.voice_call.remote import Delivery, Happening, Outer, Plan
 from scenarios.voice_call.remote_media import Frame, Media, Stream
 
 STREAM_PATH: Final = "/voice/stream"
-BEAT_S: Final = 10.0
+BEAT_S: Final = 20.0
 """Between two signs of life."""
 REPEAT_S: Final = 2.0
 """How long the provider waits for `heard` before it sends a transcript again on the same stream."""

@@ -152,7 +152,7 @@ def test_nothing_is_said_where_no_stream_is(world, listener, play):
 
 def test_a_stream_shows_signs_of_life(world, listener, play):
     connected(world, play)
-    play(world.run_until_quiet(35.0))
+    play(world.run_until_quiet(65.0))
     assert listener.kinds() == ["start", "media", "media", "media"]
 
 
