@@ -1,4 +1,4 @@
-"""The command line: `harness run | bugs | list | replay`. Exit codes are in `EXIT_CODES` of harness.gate.outcome.
+"""The command line: `harness run | bugs | list | replay | explain`. Exit codes are in `EXIT_CODES` of harness.gate.outcome.
 
 0 held · 1 violation · 2 usage · 3 inconclusive · 4 the harness or the subject failed by itself · 130 interrupted.
 """
@@ -17,6 +17,7 @@ from rich.text import Text
 
 from harness import __version__
 from harness.clock import machine_seconds
+from harness.explain_command import explain
 
 DEFAULT_BOUND: Final = 65_536
 
@@ -398,6 +399,8 @@ def replay(file: Path, json_file: Path | None, quiet: bool, verbose: bool, no_co
     )
     sys.exit(1 if result.violated or result.played.violations else 0)
 
+
+main.add_command(explain)
 
 if __name__ == "__main__":
     main()
