@@ -11,6 +11,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from scenarios.voice_call.answer_shape import dial_answer, end_answer, turn_answer
 from scenarios.voice_call.manager.call_manager import CallManager
 from scenarios.voice_call.manager.provider_client import ProviderRefused, ProviderUnavailable
 from scenarios.voice_call.manager.store import StoreUnavailable
@@ -21,6 +22,9 @@ from scenarios.voice_call.session_memory import encode_memory, memory_of
 
 _TOLD_NOT = (NotReady, CallNotFound, CallNotConnected, CallEnded, TurnInProgress)
 _TOLD_MAYBE = (ProviderRefused, ProviderUnavailable, StoreUnavailable, TimeoutError)
+
+NO_ANSWER: Final = "no answer"
+"""The reason of a request that the client gave up itself."""
 
 PATIENCE_S: Final = 20.0
 """How long the client waits for an answer; longer than every wait of a manager whose disk and provider work."""
@@ -38,7 +42,7 @@ class Client:
         request = self._ask(Request(name, "initiate", text=message, to=to, key=name))
         try:
             async with asyncio.timeout(PATIENCE_S):
-                result = await self.manager.initiate(to, message=message, mode=mode, key=name)
+                result = dial_answer(await self.manager.initiate(to, message=message, mode=mode, key=name))
         except (*_TOLD_NOT, *_TOLD_MAYBE) as error:
             # documented: a store that is unavailable means that nobody was dialled
             self._refused(request, str(error), final=isinstance(error, (*_TOLD_NOT, StoreUnavailable)))
@@ -70,7 +74,7 @@ class Client:
         request = self._ask(Request(name, "continue", call=call_id, text=prompt))
         try:
             async with asyncio.timeout(PATIENCE_S):
-                result = await self.manager.continue_call(call_id, prompt)
+                result = turn_answer(await self.manager.continue_call(call_id, prompt))
         except (*_TOLD_NOT, *_TOLD_MAYBE) as error:
             self._refused(request, str(error), final=isinstance(error, _TOLD_NOT))
             return None
@@ -88,7 +92,7 @@ class Client:
         request = self._ask(Request(name, "end", call=call_id))
         try:
             async with asyncio.timeout(PATIENCE_S):
-                await self.manager.end(call_id)
+                end_answer(await self.manager.end(call_id))
         except (*_TOLD_NOT, *_TOLD_MAYBE) as error:
             self._refused(request, str(error), final=False)
             return
@@ -146,7 +150,7 @@ class Client:
     def _refused(self, request: Request, reason: str, *, final: bool) -> None:
         self.provider.run.mark("refused", f"api:{request.name}", reason=reason, final=final)
         request.outcome = "refused" if final else "failed"
-        request.reason, request.told_at = reason, self.provider.run.now()
+        request.reason, request.told_at = reason or NO_ANSWER, self.provider.run.now()
         self.provider.remember(request)
 
     def _broken(self, request: Request, error: Exception) -> None:

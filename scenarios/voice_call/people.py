@@ -106,13 +106,15 @@ class People(Streams):
         self.outer.keys_stay = True
         self._changed()
 
-    def leave(self, call: str, reason: str = "hangup-user", **fields: Any) -> Happening | None:
-        """The person hangs up, or never answers: the call ends with `reason`."""
+    def leave(
+        self, call: str, reason: str = "hangup-user", *, says: dict[str, Any] | None = None, **fields: Any
+    ) -> Happening | None:
+        """The person hangs up, or never answers: the call ends with `reason`. `says`: what the report says instead."""
         remote = self.remote(call)
         if not remote.alive:
             return None
         self.run.mark("world", f"end:{call}", reason=reason)
-        return self._end(remote, reason, **fields)
+        return self._end(remote, reason, **fields, **(says or {}))
 
     def plan(self, call: str, action: str, after_s: float, reason: str = "") -> None:
         """What a person will do in a while: "answer", "repeat-answer" or "leave"."""
@@ -141,13 +143,13 @@ class People(Streams):
         self.outer.knocks[name] = status
         self._changed()
 
-    def _end(self, remote: RemoteCall, reason: str, **fields: Any) -> Happening:
+    def _end(self, remote: RemoteCall, outcome: str, **fields: Any) -> Happening:
         remote.alive = False
         remote.ended_at = self.run.now()
-        remote.reason = reason
+        remote.reason = outcome
         remote.turn_token = None
         self.outer.plans = [plan for plan in self.outer.plans if plan.call != remote.id]
-        return self._happen(remote.id, "call.ended", reason=reason, **fields)
+        return self._happen(remote.id, "call.ended", **{"reason": outcome, **fields})
 
     # -- what Deliveries asks ----------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from typing import Final
 from harness.verdict.vocabulary import Violation, violation
 from scenarios.voice_call.event_promises import CallCase
 from scenarios.voice_call.observe import CallsObserved
+from scenarios.voice_call.remote import Happening
 from scenarios.voice_call.terms import PROMPTLY_S, RETRIES_S
 
 _FOUND_OUT_S: Final = RETRIES_S + PROMPTLY_S
@@ -32,6 +33,37 @@ def refusals_have_reasons(case: CallCase, observed: CallsObserved) -> list[Viola
         if event.refusals and not nameless:
             text = f"{event.id} ({event.kind}) was refused with {event.refusals[0]}, and nothing was wrong with it"
             found.append(violation("unavailable", text, event.id))
+    return found
+
+
+def requests_are_answered(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    """Where disk and provider work, nobody has to give up waiting."""
+    if case.fault_fired or case.world.outer.failed_commands:
+        return []
+    return [
+        violation("hung", f"api:{one.name} was not answered before the client gave up", one.name)
+        for one in case.world.outer.requests.values()
+        if one.outcome == "failed" and one.reason == "no answer"
+    ]
+
+
+def answers_were_given(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    """Who asks is told what somebody has said after the question, in that call."""
+    outer = case.world.outer
+    remote_of = {call.id: call.remote_id for call in observed.calls}
+    said: dict[str, list[Happening]] = {}
+    for event in outer.happenings.values():
+        if event.is_speech:
+            said.setdefault(event.call, []).append(event)
+    found: list[Violation] = []
+    for one in outer.requests.values():
+        if one.kind != "continue" or one.outcome != "done" or remote_of.get(one.call or "") is None:
+            continue
+        answers = said.get(remote_of[one.call or ""] or "", ())
+        if not any(event.body["transcript"] == one.answer and event.at >= one.at for event in answers):
+            found.append(
+                violation("misattributed", f"api:{one.name} was answered {one.answer!r}, which nobody said", one.name)
+            )
     return found
 
 

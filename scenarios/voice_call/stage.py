@@ -11,7 +11,7 @@ from scenarios.voice_call.client import Client
 from scenarios.voice_call.manager.call_manager import CallManager
 from scenarios.voice_call.policy import RETRY_NON_2XX, Policy
 from scenarios.voice_call.provider import Provider
-from scenarios.voice_call.remote import Callee
+from scenarios.voice_call.remote import Callee, Noticed
 
 FRIEND: Final = "+15551111111"
 
@@ -67,6 +67,25 @@ class Stage:
         await self.provider.deliver_due()
         self.manager = await self.reboot()
         self.run.mark("restarted")
+
+    def expect(self, truth: bool, otherwise: str) -> None:
+        """What this story is about must have come true by now; else `otherwise` is what is wrong."""
+        if not truth:
+            self.provider.notice(Noticed("check-failed", otherwise, ""))
+
+    def shown(self, remote: str) -> dict[str, Any] | None:
+        """The call as it is shown, by the provider's name for it."""
+        return next((one for one in self.manager.history() if one["providerCallId"] == remote), None)
+
+    def live(self, remote: str) -> bool:
+        """Whether it is shown as a call that goes on."""
+        call = self.shown(remote)
+        return call is not None and bool(call["live"])
+
+    def state(self, remote: str) -> str | None:
+        """The state in which it is shown; None where it is not."""
+        call = self.shown(remote)
+        return None if call is None else str(call["state"])
 
     async def absence(self, seconds: float) -> None:
         """The manager is stopped, and started so much later; the world goes on meanwhile."""

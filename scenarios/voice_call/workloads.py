@@ -4,7 +4,7 @@ Each leaves 6 to 16 log records, because every byte of every record is a crash s
 different from each other unless the story is about equal ones, so that a judge can tell whose they are.
 """
 
-from typing import Final
+from typing import Any, Final
 
 from harness.faults import Fault, FaultPlan
 from scenarios.voice_call.people import OUR_NUMBER
@@ -18,12 +18,16 @@ from scenarios.voice_call.stories import (
     dialects,
     misfortunes,
     restarts,
+    rules,
     sessions,
     slowness,
     strangers,
     streams,
     upgrades,
 )
+
+PLAIN: Final[dict[str, Any]] = {"inbound_greeting": ""}
+REHEARSED: Final[dict[str, Any]] = {"faults": False, "swept": False}
 
 WORKLOADS: Final[dict[str, Workload]] = {
     "inbound": Workload(calls.inbound),
@@ -190,6 +194,22 @@ WORKLOADS: Final[dict[str, Workload]] = {
         restarts.stopped_while_dialling, settings={"max_concurrent_calls": 3}, faults=False, swept=False
     ),
     "overdue-twice": Workload(restarts.overdue_twice, settings={"inbound_greeting": ""}, faults=False, swept=False),
+    "open-house": Workload(rules.open_house, settings={**PLAIN, "inbound_policy": "open"}, **REHEARSED),
+    "closed-house": Workload(rules.closed_house, settings={**PLAIN, "inbound_policy": "disabled"}, **REHEARSED),
+    "known-numbers": Workload(rules.known_numbers, settings={**PLAIN, "inbound_policy": "pairing"}, **REHEARSED),
+    "too-often": Workload(
+        rules.too_often,
+        settings={"max_dials_per_destination": 2, "dial_window_ms": 40_000, "inbound_policy": "open", **PLAIN},
+        **REHEARSED,
+    ),
+    "every-state": Workload(rules.every_state, settings=PLAIN, **REHEARSED),
+    "odd-ends": Workload(rules.odd_ends, settings=PLAIN, **REHEARSED),
+    "unconnected": Workload(
+        rules.unconnected, policy=LONG_HORIZON, callee=Callee("no-answer", after_s=70.0), **REHEARSED
+    ),
+    "full-house": Workload(rules.full_house, settings=PLAIN, **REHEARSED),
+    "questions": Workload(rules.questions, **REHEARSED),
+    "stopped-while-asking": Workload(rules.stopped_while_asking, **REHEARSED),
     "fatal-error": Workload(dialects.fatal_error, settings={"inbound_greeting": ""}, faults=False, swept=False),
     "nameless-dial": Workload(dialects.nameless_dial, faults=False, swept=False),
     "silent-dial": Workload(dialects.silent_dial, callee=Callee("no-answer", after_s=70.0), faults=False, swept=False),
