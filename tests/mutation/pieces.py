@@ -20,7 +20,6 @@ from harness.explore.judging import judge_clean
 from harness.explore.life import session
 from harness.explore.tally import Finding, Tally
 from harness.gate.options import ANY_VERDICT, Options
-from harness.gate.preflight import examine
 from harness.gate.sample import sample
 from harness.gate.task import Task, Workshop
 from harness.subjects import find_one
@@ -64,11 +63,24 @@ class Attempt:
         self.workshop = Workshop({reference: self.scenario})
 
     def clean(self, workloads: Iterable[str]) -> tuple[list[Finding], list[str]]:
-        """Clean runs, until the first that breaks or tells something: its findings, and its errors."""
-        found = examine(
-            self.scenario, list(workloads), self.seed, lambda so_far: bool(so_far.clean.findings or so_far.errors)
-        )
-        return found.clean.findings, found.errors
+        """Clean runs, until the first that breaks or tells something: its findings, and its errors.
+
+        As in the preflight of the gate, but once each: whether a mutant is deterministic is not asked.
+        """
+        tally = Tally()
+        with session():
+            for workload in workloads:
+                try:
+                    recording = self.workshop.recording(self.reference, workload, self.seed)
+                    for told in judge_clean(self.workshop.contract(self.reference), recording):
+                        report(tally, Discovery(recording, (), told), again=None)
+                except Exception as error:
+                    return [], [f"{workload}: the scenario raises {type(error).__name__}: {error}"]
+                if recording.failure is not None:
+                    return [], [f"{workload}: in a clean run, {recording.failure}"]
+                if tally.findings:
+                    break
+        return tally.findings, []
 
     def perform(self, task: Task) -> list[Finding]:
         """What this task finds. Raises what the harness raises."""
@@ -84,11 +96,7 @@ def trace(reference: str, seed: int, folder: Path, told: Callable[[str], None]) 
         told(piece.name)
         with _Tracer(folder) as tracer:
             if piece.task is None:
-                # as the preflight: twice, and judged
-                with session():
-                    recording = attempt.workshop.recording(reference, piece.workload, seed)
-                    for told_ in judge_clean(attempt.workshop.contract(reference), recording):
-                        report(Tally(), Discovery(recording, (), told_), again=None)
+                attempt.clean([piece.workload])
             else:
                 attempt.perform(piece.task)
         reached[piece.name] = tracer.lines
