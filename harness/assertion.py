@@ -3,6 +3,7 @@
 import inspect
 import os
 import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,7 @@ from harness.gate.gate import Gate
 from harness.gate.options import DEFAULT_PROFILES, Options
 from harness.gate.outcome import Outcome, Report
 from harness.report.failure import lines
+from harness.report.mending import mendings
 from harness.report.repro_files import save_all
 from harness.settings import Place, Settings, active
 
@@ -87,7 +89,8 @@ def explore(scenario: AnyScenario, settings: Settings, place: Place, faults: boo
         saved = save_all(report, settings.out, place.reference if place.only_pytest else "")
         raise KeyboardInterrupt(f"{len(saved)} findings saved: {', '.join(saved.values())}" if saved else "")
     if report.outcome is not Outcome.HELD:
-        _fail(report, settings.out, place)
+        mends = mendings(scenario, report) if report.outcome is Outcome.VIOLATION else {}
+        _fail(report, settings.out, place, mends)
 
 
 def _place(settings: Settings) -> Place:
@@ -118,7 +121,7 @@ def _relative(file: str) -> str:
         return file
 
 
-def _fail(report: Report, out: Path, place: Place) -> None:
+def _fail(report: Report, out: Path, place: Place, mends: Mapping[int, Sequence[str]]) -> None:
     __tracebackhide__ = True
     repros = save_all(report, out, place.reference if place.only_pytest else "")
     problems: list[str] = []
@@ -129,7 +132,8 @@ def _fail(report: Report, out: Path, place: Place) -> None:
     text: list[str] = []
     for result in report.results:
         for finding in result.total.findings:
-            text += [*lines(finding, _command(repros[id(finding)], place)), ""]
+            mend = mends.get(id(finding), ())
+            text += [*lines(finding, _command(repros[id(finding)], place), mend), ""]
         text += [f"inconclusive: {reason}" for reason in result.reasons]
     if report.outcome is Outcome.INCONCLUSIVE:
         raise RuntimeError("\n".join(["nothing is proved:", *text]))

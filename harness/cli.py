@@ -155,6 +155,7 @@ def run(
     from harness.gate.options import ANY_VERDICT, DEFAULT_EXAMPLES, DEFAULT_PROFILES, Options
     from harness.gate.outcome import Outcome, Report
     from harness.report.json_report import document
+    from harness.report.mending import mendings
     from harness.report.repro_files import save_all
     from harness.report.terminal import ProgressScreen, summary
     from harness.subjects import only_in_pytest
@@ -165,6 +166,7 @@ def run(
     _check_writable(json_file, out)
     console = _console(no_color, json_file)
     reports: list[Report] = []
+    mends: dict[int, Sequence[str]] = {}
     found = _found(scenarios)
     for reference in scenarios:
         for name in only_in_pytest(reference):
@@ -187,6 +189,7 @@ def run(
         )
         with ProgressScreen(console, quiet) as screen:
             reports.append(Gate([scenario], options).run(screen))
+        mends.update(mendings(scenario, reports[-1]))
         if reports[-1].interrupted or (first and reports[-1].outcome == Outcome.VIOLATION):
             break
     report = _joined(reports)
@@ -196,10 +199,10 @@ def run(
     except OSError as error:  # the findings are told all the same
         click.echo(f"error: cannot write repro files to --out {out}: {error.strerror}", err=True)
     if not quiet:
-        summary(console, report, repros, verbose)
+        summary(console, report, repros, verbose, mends)
     else:
         console.print(str(report.outcome))
-    _write_json(document(report, __version__, repros), json_file)
+    _write_json(document(report, __version__, repros, mends), json_file)
     sys.exit(report.exit_code)
 
 

@@ -22,7 +22,7 @@ from harness.advice.placement import Placement, Sync, line_at, placements, syncs
 from harness.advice.sweep import Coverage, Violating, violations
 from harness.advice.variant import AS_RECORDED, Durable, Stop, Story, Variant, durable_from, is_alive
 from harness.durability.missing import missing_operations
-from harness.durability.profiles import Profile
+from harness.durability.profiles import Profile, profile
 from harness.durability.units import UnitId
 from harness.trace import Source
 
@@ -204,6 +204,8 @@ def _why(story: Story, one: Violating) -> tuple[str, str]:
     state = one.state
     if state.profile == "process":
         return "the process died and the disk lost nothing: a sync is no help against kill -9", ""
+    if not profile(state.profile).sync_persists:
+        return f"under {state.profile} a sync makes nothing durable", ""
     if not one.owed:
         return (
             "it is so too when everything that had happened is on the disk: it was acknowledged before it was written, "

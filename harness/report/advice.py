@@ -8,6 +8,8 @@ from harness.advice.structure import MarkDebt, TraceAdvice
 
 ADVICE_SCHEMA: Final = 1
 
+_INDENT: Final = " " * 16
+
 _SHOWN: Final = 8
 """Rows of one kind that a terminal gets; JSON has all."""
 
@@ -17,19 +19,19 @@ def lines(advice: Advice) -> list[str]:
     text = [headline(advice)]
     text += _table("had to be durable", [f"{words} ({source})" for words, source in advice.lacking])
     for added in advice.missing:
-        text.append(f"  add        {added.text}")
+        text.append(f"  {'add':<14}{added.text}")
         text += _purpose(added)
     for one in advice.unmendable[:_SHOWN]:
         where = f"workload {one.workload!r}, kill-point {one.kill_point}, {one.profile}"
-        text.append(f"  no sync    mends {one.complaint.verdict}: {one.complaint.summary} ({where})")
-        text.append(f"             {one.why}")
+        text.append(f"  {'no sync mends':<14}{one.complaint.verdict}: {one.complaint.summary} ({where})")
+        text.append(_INDENT + one.why)
     if len(advice.unmendable) > _SHOWN:
-        text.append(f"             and {len(advice.unmendable) - _SHOWN} more kinds that no sync mends")
+        text.append(f"{_INDENT}and {len(advice.unmendable) - _SHOWN} more kinds that no sync mends")
     for sync in advice.syncs:
-        text.append(f"  {'buys nothing' if sync in advice.superfluous else 'sync'}  {_present(sync)}")
+        text.append(f"  {'buys nothing' if sync in advice.superfluous else 'sync':<14}{_present(sync)}")
         text += _purpose(sync)
-    text += [f"  note       {note}" for note in advice.notes]
-    text += [f"  error      {error}" for error in advice.errors]
+    text += [f"  {'note':<14}{note}" for note in advice.notes]
+    text += [f"  {'error':<14}{error}" for error in advice.errors]
     return text
 
 
@@ -51,22 +53,13 @@ def headline(advice: Advice) -> str:
     return f"{advice.scenario} under {under}: violated on {advice.violations:,} disks; {syncs} ({proof}; {least}){rest}"
 
 
-def mending(advice: Advice) -> list[str]:
-    """The last lines of a violation: what to add, and nothing else."""
-    if advice.errors or not advice.violations:
-        return []
-    label = f"{'mend':<10}"
-    if not advice.missing:
-        return [f"{label}no sync mends this: {advice.unmendable[0].why}"] if advice.unmendable else []
-    found = "the smallest set of syncs that takes these violations away" if advice.smallest else "syncs to add"
-    under = ", ".join(advice.profiles)
-    rest = " (others stay)" if advice.unmendable else ""
-    return [f"{label}{found} under {under}{rest}:", *(f"{'':<10}{one.text}" for one in advice.missing)]
-
-
 def _present(sync: PresentSync) -> str:
     what = f" ({', '.join(sync.paths)})" if sync.paths and not sync.sync.folder else ""
-    return f"{sync.sync}{what}, ran {sync.executions:,} times"
+    return f"{sync.sync}{what}, ran {_times(sync.executions)}"
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count:,} times"
 
 
 def _purpose(sync: AddedSync | PresentSync) -> list[str]:
@@ -77,9 +70,9 @@ def _purpose(sync: AddedSync | PresentSync) -> list[str]:
         parts.append(f"buys nothing under {', '.join(sync.nothing)}")
     if sync.unknown:
         parts.append(f"not settled under {', '.join(sync.unknown)}")
-    text = ["             " + "; ".join(parts)] if parts else []
+    text = [_INDENT + "; ".join(parts)] if parts else []
     lost = next(iter(sync.matters.values()), "")
-    return [*text, f"             without it: {lost}"] if lost else text
+    return [*text, f"{_INDENT}without it: {lost}"] if lost else text
 
 
 def _table(label: str, rows: Sequence[str]) -> list[str]:
@@ -170,20 +163,22 @@ def _under(matters: Mapping[str, str], nothing: Sequence[str], unknown: Sequence
 
 def trace_lines(advice: TraceAdvice) -> list[str]:
     """What a trace alone tells: what is not durable at its marks, and the syncs that would make it so."""
+    idle = [f"  {'buys nothing':<14}{sync}" for sync in advice.superfluous]
     if not advice.debts:
-        return [f"{advice.name} under {advice.profile}: at each mark everything that had happened was durable"]
+        return [f"{advice.name} under {advice.profile}: at each mark everything that had happened was durable", *idle]
     marks = f"{len(advice.debts)} of {advice.marks} marks"
     text = [f"{advice.name} under {advice.profile}: at {marks} something that had happened was not durable"]
     for debt in advice.debts[:_SHOWN]:
         text += [f"  {debt.mark} (item {debt.position}): {words} ({source})" for words, source in debt.operations]
     if len(advice.debts) > _SHOWN:
         text.append(f"  … and {len(advice.debts) - _SHOWN} more marks")
-    text += [f"  add        {one.text}" for one in advice.missing]
+    text += [f"  {'add':<14}{one.text}" for one in advice.missing]
     if advice.missing and advice.smallest:
-        text.append("             no smaller set makes everything durable at each mark")
-    text += [f"  no sync    can come between {words} ({source}) and the mark" for words, source in advice.unmendable]
-    text += [f"  buys nothing  {sync}" for sync in advice.superfluous]
-    return text
+        text.append(_INDENT + "no smaller set makes everything durable at each mark")
+    text += [
+        f"  {'no sync':<14}can come between {words} ({source}) and the mark" for words, source in advice.unmendable
+    ]
+    return text + idle
 
 
 def trace_document(advices: Sequence[TraceAdvice], version: str) -> dict[str, Any]:

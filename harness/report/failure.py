@@ -1,5 +1,7 @@
 """A finding in plain lines: what was broken, where it died, what was not on the disk, who issued it, how to replay."""
 
+from collections.abc import Sequence
+
 from harness.durability.profiles import PROFILES
 from harness.explore.kill_points import explained
 from harness.explore.tally import Finding
@@ -7,8 +9,8 @@ from harness.explore.tally import Finding
 _LABEL = 10
 
 
-def lines(finding: Finding, command: str) -> list[str]:
-    """The finding for a terminal or an assertion message, the important first; no colours."""
+def lines(finding: Finding, command: str, mend: Sequence[str] = ()) -> list[str]:
+    """The finding for a terminal or an assertion message, the important first; no colours. `mend` are its last lines."""
     rows = [("", f"{finding.verdict}: {finding.summary}"), ("broken", finding.guarantee)]
     rows.append(("died", died(finding)))
     if finding.where:
@@ -25,7 +27,7 @@ def lines(finding: Finding, command: str) -> list[str]:
         rows.append(("cases", f"{finding.count} with this cause"))
     if command:
         rows.append(("replay", command))
-    return [f"{label:<{_LABEL}}{text}" if label else text for label, text in rows]
+    return [*(f"{label:<{_LABEL}}{text}" if label else text for label, text in rows), *mend]
 
 
 def died(finding: Finding) -> str:

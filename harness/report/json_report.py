@@ -1,6 +1,6 @@
 """The JSON of `run` (and later `crash`, `fault`): the contract of DESIGN, section 5; all keys always present."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from harness.explore.tally import Finding, Tally
@@ -9,8 +9,10 @@ from harness.gate.outcome import Report, ScenarioResult
 JSON_SCHEMA: Final = 1
 
 
-def document(report: Report, version: str, repros: Mapping[int, str]) -> dict[str, Any]:
-    """The whole document; `repros` maps id(finding) to the path of its repro file."""
+def document(
+    report: Report, version: str, repros: Mapping[int, str], mends: Mapping[int, Sequence[str]] | None = None
+) -> dict[str, Any]:
+    """The whole document; `repros` maps id(finding) to the path of its repro file, `mends` to the syncs it is missing."""
     return {
         "schema": JSON_SCHEMA,
         "version": version,
@@ -18,7 +20,7 @@ def document(report: Report, version: str, repros: Mapping[int, str]) -> dict[st
         "profiles": list(report.profiles),
         "outcome": str(report.outcome),
         "wall_s": round(report.wall_s, 3),
-        "scenarios": [_scenario(result, repros) for result in report.results],
+        "scenarios": [_scenario(result, repros, mends or {}) for result in report.results],
     }
 
 
@@ -32,7 +34,7 @@ def _states(tally: Tally) -> dict[str, Any]:
     }
 
 
-def _scenario(result: ScenarioResult, repros: Mapping[int, str]) -> dict[str, Any]:
+def _scenario(result: ScenarioResult, repros: Mapping[int, str], mends: Mapping[int, Sequence[str]]) -> dict[str, Any]:
     total = Tally()
     for tally in result.workloads.values():
         total.add(tally)
@@ -62,14 +64,14 @@ def _scenario(result: ScenarioResult, repros: Mapping[int, str]) -> dict[str, An
         "probes": {"hit": result.hit, "missed": result.missed},
         "wall_s": round(result.wall_s, 3),
         "states_per_s": round(total.checked / sweep_s, 1) if sweep_s else 0.0,
-        "violations": [_violation(finding, repros) for finding in full.findings],
+        "violations": [_violation(finding, repros, mends) for finding in full.findings],
         "reasons": list(result.reasons),
         "notes": list(full.notes),
         "errors": list(result.errors),
     }
 
 
-def _violation(finding: Finding, repros: Mapping[int, str]) -> dict[str, Any]:
+def _violation(finding: Finding, repros: Mapping[int, str], mends: Mapping[int, Sequence[str]]) -> dict[str, Any]:
     return {
         "verdict": finding.verdict,
         "guarantee": finding.guarantee,
@@ -84,4 +86,5 @@ def _violation(finding: Finding, repros: Mapping[int, str]) -> dict[str, Any]:
         "fault": finding.fault,
         "count": finding.count,
         "repro": repros.get(id(finding), ""),
+        "mend": [line.strip() for line in mends.get(id(finding), ())],
     }

@@ -1,6 +1,6 @@
 """The screen of a run: live progress on a terminal, plain lines elsewhere, and the summary at the end."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Final
 
@@ -70,14 +70,20 @@ def _line(progress: Progress) -> str:
     )
 
 
-def summary(console: Console, report: Report, repros: Mapping[int, str], verbose: bool = False) -> None:
+def summary(
+    console: Console,
+    report: Report,
+    repros: Mapping[int, str],
+    verbose: bool = False,
+    mends: Mapping[int, Sequence[str]] | None = None,
+) -> None:
     """Coverage per scenario and profile, findings, and one last line with the outcome."""
     for result in report.results:
         _coverage(console, result, verbose)
     for result in report.results:
         for finding in result.total.findings:
             repro = repros.get(id(finding))
-            text = lines(finding, f"harness replay {repro}" if repro else "")
+            text = lines(finding, f"harness replay {repro}" if repro else "", (mends or {}).get(id(finding), ()))
             console.print()
             console.print(Text(f"VIOLATION  {text[0]}", style="bold red"))
             for line in text[1:]:
