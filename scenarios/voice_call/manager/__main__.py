@@ -74,7 +74,12 @@ def arguments() -> argparse.ArgumentParser:
     calls.add_argument("--max-duration", type=_count, default=300, metavar="S", help="of a call (default: %(default)s)")
     calls.add_argument("--ring-timeout", type=_count, default=30, metavar="S", help="of a dial (default: %(default)s)")
     calls.add_argument("--streaming", action="store_true", help="take media streams on /voice/stream")
-    calls.add_argument("--sessions", action="store_true", help="bring transcripts into sessions, in the store")
+    calls.add_argument(
+        "--sessions",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="bring transcripts into sessions.json in the store (default: yes)",
+    )
     life = parser.add_argument_group("life")
     life.add_argument(
         "--drain",
