@@ -53,7 +53,7 @@ class Advisor:
         self._began: Final = machine_seconds()
         self._survey: Final = Survey()
         self._runs_in: Final[dict[Sync, list[str]]] = {}
-        self._told_at = self._began
+        self._unmodelled: Final[dict[str, set[str]]] = {}
 
     def run(self) -> Advice:
         """Everything that was asked for. Ctrl-C ends it early."""
@@ -68,6 +68,12 @@ class Advisor:
             except KeyboardInterrupt:
                 advice.interrupted = True
             advice.interrupted |= asked()
+        for name, there in self._unmodelled.items():
+            advice.complete &= name not in request.profiles
+            listed = ", ".join(sorted(there))
+            advice.notes.append(
+                f"{name} does not model what the failed syncs of {listed} leave behind: not asked there"
+            )
         advice.wall_s = machine_seconds() - self._began
         return advice
 
@@ -146,22 +152,26 @@ class Advisor:
 
     def _added(self, placement: Placement, found: Sequence[Removal], whole: bool = False) -> AddedSync:
         place = self._survey.placements.get(placement, Place())
-        matters, nothing, unknown = self._under(found, whole)
+        matters, nothing, unknown = self._under(found, whole, self.advice.workloads)
         text = in_words(placement, place)
         return AddedSync(placement, text, tuple(place.paths), place.executions, matters, nothing, unknown)
 
     def _present(self, sync: Sync, found: Sequence[Removal], whole: bool) -> PresentSync:
         place = self._survey.syncs[sync]
-        matters, nothing, unknown = self._under(found, whole)
         workloads = tuple(sorted(self._runs_in.get(sync, ())))
+        matters, nothing, unknown = self._under(found, whole, workloads)
         return PresentSync(sync, tuple(place.paths), place.executions, workloads, matters, nothing, unknown)
 
-    def _under(self, found: Sequence[Removal], whole: bool) -> tuple[dict[str, str], tuple[str, ...], tuple[str, ...]]:
+    def _under(
+        self, found: Sequence[Removal], whole: bool, workloads: Sequence[str]
+    ) -> tuple[dict[str, str], tuple[str, ...], tuple[str, ...]]:
+        """Profiles under which a sync matters, buys nothing, and those for which that is not settled."""
         matters: dict[str, str] = {}
         for one in found:
             if one.outcome == "matters":
                 matters.setdefault(one.profile, one.complaint)
         doubtful = {one.profile for one in found if one.outcome == "unknown"}
+        doubtful |= {name for name, there in self._unmodelled.items() if not there.isdisjoint(workloads)}
         rest = [name for name in self.advice.panel if name not in matters]
         unknown = tuple(name for name in rest if not whole or name in doubtful)
         return (
@@ -190,7 +200,8 @@ class Advisor:
         advice.restarts += done.restarts
         if done.sector_tears and _SECTORS not in advice.notes:
             advice.notes.append(_SECTORS)
-        advice.notes += [note for note in done.notes if note not in advice.notes]
+        for name in done.unmodelled:
+            self._unmodelled.setdefault(name, set()).add(done.workload)
         if done.error and done.error not in advice.errors:
             advice.errors.append(done.error)
 

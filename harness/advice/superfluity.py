@@ -43,6 +43,7 @@ def removals(
     usual = durable_from(story, rules, mended)
     there = {*syncs(story.base, story.items, story.sources), *chosen}
     known: frozenset[Class] | None = None
+    usual_coverage = Coverage()
     found: list[Removal] = []
     for sync in asked:
         if sync not in there:
@@ -52,15 +53,17 @@ def removals(
             found.append(Removal(sync, judged.name, rules.name, "nothing"))
             continue
         if known is None:
-            usually = violations(judged, rules, mended, Coverage(), bound=bound, stop=stop)
+            usually = violations(judged, rules, mended, usual_coverage, bound=bound, stop=stop)
             known = frozenset(one.kind for one in usually)
         covered = Coverage()
         tried = violations(judged, rules, without, covered, bound=min(bound, WITHOUT_BOUND), stop=stop)
         new = next((one for one in tried if one.owed and one.kind not in known), None)
-        if new is not None:
+        if new is not None and usual_coverage.complete:  # else it may have been there before
             found.append(Removal(sync, judged.name, rules.name, "matters", new.owed[0].summary))
         else:
-            found.append(Removal(sync, judged.name, rules.name, "nothing" if covered.complete else "unknown"))
+            found.append(
+                Removal(sync, judged.name, rules.name, "nothing" if covered.complete and new is None else "unknown")
+            )
     return found
 
 

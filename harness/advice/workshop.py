@@ -41,13 +41,14 @@ class Piece(msgspec.Struct, frozen=True):
 
 
 class Done(msgspec.Struct):
-    """What came of a piece. `error` says why nothing did; `notes` name profiles that do not fit the workload."""
+    """What came of a piece. `error` says why nothing did; `unmodelled`: profiles that cannot tell what a failed sync of
+    the workload leaves behind."""
 
     workload: str
     survey: Survey = msgspec.field(default_factory=Survey)
     examined: list[Examined] = msgspec.field(default_factory=list)
     removals: list[Removal] = msgspec.field(default_factory=list)
-    notes: list[str] = msgspec.field(default_factory=list)
+    unmodelled: list[str] = msgspec.field(default_factory=list)
     error: str = ""
     restarts: int = 0
     sector_tears: bool = False
@@ -97,16 +98,16 @@ class AdviceWorkshop:
         for name in piece.profiles:
             try:
                 done.examined.append(examine(judged, profile(name), piece.chosen, bound=piece.bound, stop=stop))
-            except UnmodelledPolicy as error:
-                done.notes.append(f"{piece.workload}: {error}")
+            except UnmodelledPolicy:
+                done.unmodelled.append(name)
         for name, syncs in piece.removed:
             if stop():
                 done.complete = False
                 break
             try:
                 done.removals += removals(judged, profile(name), piece.chosen, syncs, bound=piece.bound, stop=stop)
-            except UnmodelledPolicy as error:
-                done.notes.append(f"{piece.workload}: {error}")
+            except UnmodelledPolicy:
+                done.unmodelled.append(name)
         done.restarts = judged.judged - before
 
 
