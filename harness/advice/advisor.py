@@ -54,6 +54,7 @@ class Advisor:
         self._survey: Final = Survey()
         self._runs_in: Final[dict[Sync, list[str]]] = {}
         self._unmodelled: Final[dict[str, set[str]]] = {}
+        self._idle: Final[set[str]] = set()
 
     def run(self) -> Advice:
         """Everything that was asked for. Ctrl-C ends it early."""
@@ -68,6 +69,9 @@ class Advisor:
             except KeyboardInterrupt:
                 advice.interrupted = True
             advice.interrupted |= asked()
+        for workload in sorted(self._idle):
+            advice.complete = False
+            advice.notes.append(f"{workload}: the subject did no I/O on the simulated disk: nothing was asked")
         for name, there in self._unmodelled.items():
             advice.complete &= name not in request.profiles
             listed = ", ".join(sorted(there))
@@ -96,23 +100,24 @@ class Advisor:
         return found.chosen
 
     def _examine(self, crew: Crew, chosen: Chosen) -> list[Examined]:
-        found: list[Examined] = []
         workloads = self.advice.workloads
         doing = f"verified with {len(chosen)} added" if chosen else "examined"
-        first = not self._survey.placements
+        came: dict[str, Done] = {}
 
         def piece(workload: str) -> Piece | None:
             return self._piece(workload, profiles=self.request.profiles, chosen=chosen)
 
-        for count, done in enumerate(crew.each(workloads, piece), 1):
+        for done in crew.each(workloads, piece):
             self._take(done)
-            if first:
+            came[done.workload] = done
+            self._progress(f"{len(came)} of {len(workloads)} workloads {doing}")
+        in_order = [came[name] for name in workloads if name in came]  # whoever was done first
+        if not self._survey.placements:
+            for done in in_order:
                 self._survey.add(done.survey)
                 for sync in done.survey.syncs:
                     self._runs_in.setdefault(sync, []).append(done.workload)
-            found += done.examined
-            self._progress(f"{count} of {len(workloads)} workloads {doing}")
-        return found
+        return [examined for done in in_order for examined in done.examined]
 
     # -- what each sync is for -----------------------------------------------------------------------------------
 
@@ -200,6 +205,8 @@ class Advisor:
         advice.restarts += done.restarts
         if done.sector_tears and _SECTORS not in advice.notes:
             advice.notes.append(_SECTORS)
+        if done.idle:
+            self._idle.add(done.workload)
         for name in done.unmodelled:
             self._unmodelled.setdefault(name, set()).add(done.workload)
         if done.error and done.error not in advice.errors:

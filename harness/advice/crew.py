@@ -48,10 +48,10 @@ class Crew:
 
     def _in_workers(self, workloads: Sequence[str], next_piece: NextPiece) -> Iterator[Done]:
         waiting = list(workloads)
-        busy: dict[concurrent.futures.Future[Done], int] = {}
+        busy: dict[concurrent.futures.Future[Done], tuple[int, str]] = {}
         while (waiting or busy) and not asked():
             for number, pool in enumerate(self._pools):
-                while number not in busy.values():
+                while all(number != owner for owner, _ in busy.values()):
                     mine = next((name for name in waiting if self._owner.get(name, number) == number), None)
                     if mine is None:
                         break
@@ -60,8 +60,9 @@ class Crew:
                     if piece is not None:
                         self._owner[mine] = number
                         with held_back():
-                            busy[pool.submit(perform, piece)] = number
+                            busy[pool.submit(perform, piece)] = (number, mine)
             done, _ = concurrent.futures.wait(busy, timeout=0.25, return_when=concurrent.futures.FIRST_COMPLETED)
             for future in done:
-                del busy[future]
-                yield future.result()
+                _, workload = busy.pop(future)
+                error = future.exception()
+                yield future.result() if error is None else Done(workload, error=f"{workload}: {error}")

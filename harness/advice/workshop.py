@@ -24,6 +24,7 @@ from harness.explore.recording import AnyScenario, record
 from harness.gate.interruption import asked
 from harness.own_lines import place_of
 from harness.subjects import find_one
+from harness.trace import Mark
 
 
 class Piece(msgspec.Struct, frozen=True):
@@ -52,6 +53,7 @@ class Done(msgspec.Struct):
     error: str = ""
     restarts: int = 0
     sector_tears: bool = False
+    idle: bool = False
     complete: bool = True
 
 
@@ -94,6 +96,7 @@ class AdviceWorkshop:
         before = judged.judged
         story = judged.story
         done.survey = survey(story)
+        done.idle = all(isinstance(item, Mark) for item in story.items)
         done.sector_tears = any(rules_for(story, profile(name)) != profile(name) for name in piece.profiles)
         for name in piece.profiles:
             try:

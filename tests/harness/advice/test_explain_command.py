@@ -47,6 +47,9 @@ def test_nameless():
 def test_nothing():
     explore(NoSyncLog)
 
+def test_idle():
+    crash_test(lambda mark: mark(1), lambda marks: None)
+
 def test_acknowledged_too_early():
     def workload(mark):
         mark(1)
@@ -174,6 +177,21 @@ def test_a_budget_that_ends_too_early_is_inconclusive(here):
     advice = told("logs_under_test.py::test_good", "--budget", "0.000001")
     assert advice["exit_code"] == 3
     assert not advice["complete"] and not advice["verified"]
+
+
+def test_a_program_without_io_is_inconclusive(here):
+    advice = told("logs_under_test.py::test_idle")
+    assert advice["exit_code"] == 3
+    assert any("did no I/O" in note for note in advice["notes"])
+
+
+@pytest.mark.slow
+def test_workers_come_to_the_same_advice(here):
+    asked = ["voice_call/pr-18852", "--workload", "busy", "--workload", "notify", "--workload", "at-once"]
+    alone = told(*asked)
+    together = told(*asked, "--jobs", "2")
+    for key in ADVICE_KEYS - {"wall_s", "restarts"}:
+        assert together[key] == alone[key], key
 
 
 def save(folder: Path, items: list[Item]) -> str:
