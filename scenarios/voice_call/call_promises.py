@@ -218,6 +218,8 @@ def _own_reasons(case: CallCase, observed: CallsObserved, call: str, remote: Rem
         reasons.add("error")
     if asked or notified or may_be_unheard(case.world.outer.media, remote):
         reasons.add("hangup-bot")
+    requests = case.world.outer.requests.values()
+    reasons |= {one.text for one in requests if one.kind == "end" and one.call == call and one.text is not None}
     if _rang_out(case, record, remote):
         reasons.add("no-answer")
     unanswered_until = record["startedAt"] / 1000 + (UNANSWERED_S if record["direction"] == "outbound" else 0)

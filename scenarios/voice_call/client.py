@@ -37,12 +37,14 @@ class Client:
         self.provider = provider
         self.manager = manager
 
-    async def initiate(self, name: str, to: str, message: str | None = None, mode: str = "notify") -> str | None:
+    async def initiate(
+        self, name: str, to: str, message: str | None = None, mode: str = "notify", session_key: str | None = None
+    ) -> str | None:
         """Ask for a call under the request's name as key; the call's internal id when the client was told one."""
         request = self._ask(Request(name, "initiate", text=message, to=to, key=name))
         try:
             async with asyncio.timeout(PATIENCE_S):
-                result = dial_answer(await self.manager.initiate(to, message=message, mode=mode, key=name))
+                result = dial_answer(await self.manager.initiate(to, message, mode, session_key, name))
         except (*_TOLD_NOT, *_TOLD_MAYBE) as error:
             # documented: a store that is unavailable means that nobody was dialled
             self._refused(request, str(error), final=isinstance(error, (*_TOLD_NOT, StoreUnavailable)))
@@ -88,11 +90,11 @@ class Client:
         self._done(request, call_id, result.text)
         return result.text
 
-    async def end(self, name: str, call_id: str) -> None:
-        request = self._ask(Request(name, "end", call=call_id))
+    async def end(self, name: str, call_id: str, reason: str = "hangup-bot") -> None:
+        request = self._ask(Request(name, "end", call=call_id, text=reason))
         try:
             async with asyncio.timeout(PATIENCE_S):
-                end_answer(await self.manager.end(call_id))
+                end_answer(await self.manager.end(call_id, reason))
         except (*_TOLD_NOT, *_TOLD_MAYBE) as error:
             self._refused(request, str(error), final=False)
             return

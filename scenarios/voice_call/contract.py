@@ -57,6 +57,7 @@ CONTRACT: Final[tuple[Guarantee, ...]] = (
     Guarantee("answers", VERDICTS["unavailable"], answers, ALWAYS),
     _promise("requests-fail-as-documented", "unavailable", requests.requests_fail_as_documented, ALWAYS),
     _promise("records-make-sense", "check-failed", records.records_make_sense, ALWAYS),
+    _promise("debts-have-dates", "check-failed", records.debts_have_dates, ALWAYS),
     _promise("records-tell-the-truth", "misattributed", records.records_tell_the_truth, ALWAYS),
     _promise("lines-tell-when", "misattributed", records.lines_tell_when, ALWAYS),
     _promise("turns-are-counted", "check-failed", records.turns_are_counted, ALWAYS),

@@ -25,9 +25,9 @@ class CallsObserved(verdict.Observed, frozen=True):
 
     `records`: the manager's records by internal id, tombstones and rejected callers included. `history`: internal ids
     as the history lists them; `status`: what the manager answers when asked for one call by either of its ids.
-    `at`: when it was seen. `unreadable`: why nothing could be seen. `sessions`: by their keys. A call that was renamed
-    is shown under its first id everywhere; the manager was asked for it by all of them. `named`: the provider's ids by
-    which the manager knows the calls that live.
+    `at`: when it was seen. `unreadable`: why nothing could be seen. `owed_since`: hang-ups. `sessions`: by their
+    keys. A call that was renamed is shown under its first id everywhere; the manager was asked for it by all of
+    them. `named`: the provider's ids by which the manager knows the calls that live.
     """
 
     records: Mapping[str, Mapping[str, Any]] = {}
@@ -37,6 +37,7 @@ class CallsObserved(verdict.Observed, frozen=True):
     quarantined: tuple[str, ...] = ()
     at: float = 0.0
     unreadable: str = ""
+    owed_since: Mapping[str, int] = {}
     sessions: Mapping[str, Mapping[str, Any]] = {}
     named: tuple[str | None, ...] = ()
 
@@ -78,6 +79,7 @@ def observe(provider: Provider, manager: CallManager, *, now: float) -> CallsObs
         records={one["callId"]: one for one in known},
         history=tuple(one["callId"] for one in shown_now.history),
         status={name: _told(answer) for name, answer in shown_now.status.items()},
+        owed_since={one["callId"]: one["since"] for one in view["obligations"] if one["kind"] == "hang-up"},
         poisoned=view["poisoned"] is not None,
         quarantined=tuple(view["quarantined"]),
         at=now,

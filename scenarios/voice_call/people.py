@@ -101,6 +101,11 @@ class People(Streams):
         self.outer.horizon_s = seconds
         self._changed()
 
+    def speak_plainly(self) -> None:
+        """From now on every end that we ask for is reported as completed."""
+        self.outer.plain_ends = True
+        self._changed()
+
     def keep_keys_to_itself(self) -> None:
         """From now on events do not say under which key a call was dialled."""
         self.outer.keys_stay = True
@@ -149,7 +154,8 @@ class People(Streams):
         remote.reason = outcome
         remote.turn_token = None
         self.outer.plans = [plan for plan in self.outer.plans if plan.call != remote.id]
-        return self._happen(remote.id, "call.ended", **{"reason": outcome, **fields})
+        says = "completed" if self.outer.plain_ends and outcome == "hangup-bot" else outcome
+        return self._happen(remote.id, "call.ended", **{"reason": says, **fields})
 
     # -- what Deliveries asks ----------------------------------------------------------------------------------------
 

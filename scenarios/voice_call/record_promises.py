@@ -6,6 +6,7 @@ moment, whatever has happened before.
 """
 
 import itertools
+import math
 from collections.abc import Container, Iterator, Mapping
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ ENDS: Final = frozenset(
 )
 _GREETINGS: Final = frozenset({"none", "queued", "started", "done", "failed", "interrupted", "skipped"})
 _DIALS: Final = frozenset({"intended", "created", "refused", "unknown"})
+_REPLIES: Final = frozenset({"thinking", "speaking", "done", "failed", "timed-out", "interrupted"})
 _OPEN: Final = frozenset({"asking", "listening"})
 _CLOSED: Final = frozenset({"answered", "timed-out", "failed", "interrupted", "ended"})
 _METRICS: Final = ("turnCount", "lastTurnLatencyMs", "lastTurnListenWaitMs", "lastTurnCompletedAt")
@@ -59,6 +61,7 @@ def _nonsense(record: Record) -> Iterator[str]:
     if over and record["greeting"] == "queued":
         yield "it is over, and its greeting is still queued"
     yield from _nonsense_of_identity(record)
+    yield from _nonsense_of_media(record, over)
     yield from _nonsense_of_turn(record)
     for line in record["transcript"]:
         if line["speaker"] not in ("user", "bot") or line["isFinal"] is not True:
@@ -86,6 +89,20 @@ def _nonsense_of_identity(record: Record) -> Iterator[str]:
         yield f"nobody knows its metadata {', '.join(unknown)}"
     if record["metadata"].get("mode", "notify") not in ("notify", "conversation"):
         yield f"its mode is {record['metadata']['mode']!r}"
+
+
+def _nonsense_of_media(record: Record, over: bool) -> Iterator[str]:
+    """Of managers that have streams and replies."""
+    media, reply = record.get("media"), record.get("reply")
+    if media is not None:
+        here, since, until = media["connected"], media["connectedAt"], media["disconnectedAt"]
+        if (here and (over or since is None)) or (not here and since is not None and (until is None or until < since)):
+            yield f"its stream is {media}, and its state {record['state']}"
+        if not 0 <= media["used"] <= media["granted"]:
+            yield f"of {media['granted']} streams {media['used']} were used"
+    phase = None if reply is None else reply["phase"]
+    if phase is not None and (phase not in _REPLIES or (over and phase in ("thinking", "speaking"))):
+        yield f"its reply is {phase}, and its state {record['state']}"
 
 
 def _nonsense_of_times(record: Record, now_s: float) -> Iterator[str]:
@@ -133,6 +150,28 @@ def _nonsense_of_metrics(turn: Mapping[str, Any], metadata: Mapping[str, Any]) -
     for key, milliseconds in wanted.items():
         if metadata.get(key) != milliseconds:
             yield f"{key} is {metadata.get(key)}, in truth {milliseconds}"
+
+
+def debts_have_dates(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    """A hang-up is owed since it was asked for, or since the call was over here; not since it began."""
+    if case.world.outer.clock_off_s != 0:
+        return []
+    asked: dict[str, float] = {}
+    for one in case.world.outer.requests.values():
+        if one.kind == "end" and one.call is not None:
+            asked[one.call] = min(one.first_at * 1000, asked.get(one.call, math.inf))
+    found: list[Violation] = []
+    for name, since in observed.owed_since.items():
+        record = observed.records[name]
+        ended = record["endedAt"] if record["endedAt"] is not None else math.inf
+        # A notification owes it without being asked, some time before it is over.
+        earliest = min(ended, asked.get(name, math.inf))
+        if record["metadata"].get("mode") == "notify" and record["answeredAt"] is not None:
+            earliest = record["answeredAt"]
+        if not earliest - 1 <= since <= observed.at * 1000 + 1 and earliest < math.inf:
+            text = f"the hang-up of call {name} is owed since {since}, it is over or asked for since {earliest:.0f}"
+            found.append(violation("check-failed", text, name))
+    return found
 
 
 def states_follow_reports(case: CallCase, observed: CallsObserved) -> list[Violation]:

@@ -177,14 +177,15 @@ class Effect(msgspec.Struct):
 class Outer(msgspec.Struct):
     """Everything outside the process that survives its death. `workload` names what is going on in this world.
 
-    `patience_s`: a request that is not answered within this time has failed (None: the provider waits). `damaged`: remote
-    calls one of whose records the medium has changed. `ample`: the disk is small and large enough for what happens.
-    `clock_off_s`: how far the wall clock of the machine is off. `elsewhere`: the manager is set to another provider,
-    which knows none of these calls. `media`: None in a world without media streams. `renamed`: new ids of calls, with
-    those that they have here. `answers`: what each request was answered first, by its events; `answered_otherwise`: the
-    requests that were answered another thing later. `bridged`: what is said is kept in sessions, beside the calls.
-    `keys_stay`: events do not repeat the key of a dial. `horizon_s`: for how long ended calls have to be remembered, where
-    a story is long enough to tell. `expected_from`: since when the manager has to take what it is sent.
+    `patience_s`: a request that is not answered within this time has failed (None: the provider waits). `damaged`:
+    remote calls one of whose records the medium has changed. `ample`: the disk is small and large enough for what
+    happens. `clock_off_s`: how far the wall clock of the machine is off. `elsewhere`: the manager is set to another
+    provider, which knows none of these calls. `media`: None in a world without media streams. `renamed`: new ids of
+    calls, with those that they have here. `answers`: what each request was answered first, by its events;
+    `answered_otherwise`: the requests that were answered another thing later. `bridged`: what is said is kept in
+    sessions, beside the calls. `keys_stay`: events do not repeat the key of a dial. `plain_ends`: an end that was
+    asked for is told as completed. `horizon_s`: for how long ended calls have to be remembered, where a story is
+    long enough to tell. `expected_from`: since when the manager has to take what it is sent.
     """
 
     policy: Policy = RETRY_NON_2XX
@@ -216,6 +217,7 @@ class Outer(msgspec.Struct):
     answered_otherwise: list[str] = []
     bridged: bool = False
     keys_stay: bool = False
+    plain_ends: bool = False
     horizon_s: float | None = None
     expected_from: float = 0.0
 

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from scenarios.voice_call.ideal import facts
-from scenarios.voice_call.ideal.book import Call
+from scenarios.voice_call.ideal.book import OVER, Call
 from scenarios.voice_call.ideal.desk import Desk
 from scenarios.voice_call.ideal.facts import AnyFact
 from scenarios.voice_call.ideal.rounds import Rounds
@@ -138,7 +138,8 @@ class Requests:
         if call.live and call.remote is None:
             desk.commit([facts.Abandoned(call=name, at=now)])
         elif call.staying:
-            desk.commit([facts.Leaving(call=name, at=now, reason=reason)])
+            known = reason if reason in OVER else "hangup-bot"  # a word nobody knows is no state
+            desk.commit([facts.Leaving(call=name, at=now, reason=known)])
         errand = self.rounds.of(name, "hang-up")
         if errand is not None:
             await asyncio.wait([errand])

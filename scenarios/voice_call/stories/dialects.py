@@ -163,6 +163,10 @@ async def long_memory(stage: Stage) -> None:
     for number in range(8, 14):
         provider.duplicate(f"{call}-{number}")
         await stage.later(1.0)
+    shown = stage.shown(call)
+    stage.expect(
+        shown is not None and len(shown["processedEventIds"]) == 3, "more or fewer events are remembered than three"
+    )
     provider.leave(call, timestamp=began)
     await stage.quiet()
     provider.duplicate(f"{call}-9")
