@@ -216,6 +216,7 @@ WORKLOADS: Final[dict[str, Workload]] = {
     "nobody-there": Workload(ends.nobody_there, settings=PLAIN, callee=Callee("no-answer", after_s=300.0), **REHEARSED),
     "slow-dial-given-up": Workload(ends.slow_dial_given_up, settings=PLAIN, policy=LONG_HORIZON, **REHEARSED),
     "unmakeable": Workload(ends.unmakeable, settings=PLAIN, **REHEARSED),
+    "kept-short": Workload(bad_disks.kept_short, settings={**PLAIN, "compact_after_lines": 4}, **REHEARSED),
     "fatal-error": Workload(dialects.fatal_error, settings={"inbound_greeting": ""}, faults=False, swept=False),
     "nameless-dial": Workload(dialects.nameless_dial, faults=False, swept=False),
     "silent-dial": Workload(dialects.silent_dial, callee=Callee("no-answer", after_s=70.0), faults=False, swept=False),

@@ -1,10 +1,15 @@
 """Disks that fill up, refuse once, or hold a log that is being compacted."""
 
 import contextlib
+import os
+from typing import Final
 
 from scenarios.voice_call.manager.store import StoreUnavailable
 from scenarios.voice_call.stage import FAR_AWAY, FRIEND, OTHER_FRIEND, Stage
 from scenarios.voice_call.terms import MAX_DURATION_S
+
+KEPT_LOG: Final = "/data/calls/calls.jsonl"
+"""Where the reference manager keeps its log in this scenario."""
 
 
 async def compaction(stage: Stage) -> None:
@@ -139,3 +144,24 @@ async def cap_on_a_full_disk(stage: Stage) -> None:
     await stage.later(MAX_DURATION_S + 25.0)
     stage.run.lift_faults()
     await stage.later(40.0)
+
+
+async def kept_short(stage: Stage) -> None:
+    """A long talk: the log is rewritten whenever it has grown by four lines, neither later nor at every line."""
+    provider = stage.provider
+    call = provider.ring(FRIEND)
+    await stage.quiet()
+    provider.pick_up(call)
+    await stage.quiet()
+    lengths = []
+    for number in range(14):
+        provider.say(call, f"sentence number {number}")
+        await stage.quiet()
+        if os.path.exists(KEPT_LOG):  # other managers keep what they know in other ways
+            with open(KEPT_LOG, "rb") as log:
+                lengths.append(log.read().count(b"\n"))
+    stage.expect(not lengths or lengths == [3, 1, 2, 3, 4, 1, 2, 3, 4, 1, 2, 3, 4, 1], f"the log has {lengths} lines")
+    await stage.restart()
+    await stage.quiet()
+    provider.leave(call)
+    await stage.quiet()
