@@ -49,6 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(summary(made, known, survivors=True))
         return 0 if asked.at_least is None or score(made, known) >= asked.at_least else 1
     todo = selected(made, known, again=asked.again, only=asked.only, texts=not asked.no_texts)
+    if not asked.argued:
+        arguments = argued()
+        todo = [one for one in todo if not any(argument.covers(one) for argument in arguments)]
     print(f"{sum(len(one.mutants) for one in made.values())} mutants, {len(todo)} to run", flush=True)
     killing.prepare(PACKAGE, files, SCENARIO)
     work = pieces_of(todo, asked.out.with_suffix(".lines.json"), asked.seed, hasty=asked.hasty)
@@ -105,6 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--again", nargs="*", default=[], metavar="OUTCOME", help="run these once more, e.g. survived")
     parser.add_argument("--only", metavar="TEXT", default="", help="only mutants whose name contains TEXT")
     parser.add_argument("--no-texts", action="store_true", help="leave out logs and messages of errors")
+    parser.add_argument("--argued", action="store_true", help="run those of tests/mutants.md too")
     parser.add_argument("--hasty", action="store_true", help="only clean runs, which kill most: a first look")
     parser.add_argument("--summary", action="store_true", help="run nothing, show the results there are")
     parser.add_argument("--at-least", type=float, metavar="PERCENT", help="exit 1 when the score of all files is below")
