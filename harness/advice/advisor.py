@@ -69,6 +69,8 @@ class Advisor:
             except KeyboardInterrupt:
                 advice.interrupted = True
             advice.interrupted |= asked()
+        if advice.interrupted:
+            advice.complete = advice.verified = False
         for workload in sorted(self._idle):
             advice.complete = False
             advice.notes.append(f"{workload}: the subject did no I/O on the simulated disk: nothing was asked")

@@ -41,6 +41,8 @@ def headline(advice: Advice) -> str:
     if advice.errors:
         return f"{advice.scenario}: no advice"
     if not advice.violations:
+        if advice.interrupted:
+            return f"{advice.scenario} under {under}: interrupted before there was an answer"
         sure = "no sync is missing" if advice.complete else "no missing sync was found, not everything was looked at"
         return f"{advice.scenario} under {under}: {sure}"
     if not advice.missing:

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from harness.advice.advice import Advice, Answer
 from harness.cli import main
+from harness.report.advice import headline
 from harness.trace import Create, Fsync, Item, Mark, Source, Trace, Write, encode
 
 HERE = Path(__file__).parent
@@ -183,6 +185,12 @@ def test_a_program_without_io_is_inconclusive(here):
     advice = told("logs_under_test.py::test_idle")
     assert advice["exit_code"] == 3
     assert any("did no I/O" in note for note in advice["notes"])
+
+
+def test_an_interrupted_answer_is_none():
+    advice = Advice(scenario="jobs", profiles=("strict",), panel=(), interrupted=True, complete=False)
+    assert advice.answer == Answer.INTERRUPTED
+    assert headline(advice) == "jobs under strict: interrupted before there was an answer"
 
 
 @pytest.mark.slow

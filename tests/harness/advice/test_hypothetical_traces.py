@@ -11,7 +11,7 @@ from harness.durability.litmus_programs import DATA, TABLE, base_with, record
 from harness.durability.profiles import PROFILES, profile
 from harness.trace import Create, FailedSync, Fsync, Item, Mark, Mkdir, Rename, Source, Write
 
-DISKS = [name for name, rules in PROFILES.items() if rules.medium == "disk"]
+DISKS = [name for name, rules in PROFILES.items() if rules.medium == "disk" and rules.sync_persists]
 
 REPLACE: tuple[Item, ...] = (
     Create(4, DATA, "tmp"),
