@@ -221,7 +221,7 @@ def score(made: dict[str, Mutated], known: dict[str, Result]) -> float:
 
 
 def _row(name: str, row: Counter[str], columns: Sequence[str]) -> str:
-    judged = row["killed"] + row["survived"]
+    judged = row["killed"] + row["survived"] + row["to run"]  # what nobody has looked at is not killed
     score = f"{100 * row['killed'] / judged:.1f} %" if judged else "-"
     return f"{name:<16}" + "".join(f"{score if column == 'score' else row[column]:>13}" for column in columns)
 
