@@ -28,25 +28,17 @@ from scenarios.voice_call.manager.provider_client import (
     StreamGrant,
     WebAnswer,
 )
-from scenarios.voice_call.manager.providers.commands import CommandLine, Fields, KnownKeys, Transport, segment
-from scenarios.voice_call.manager.providers.forms import (
-    CLIENT_KEY,
-    TURN_TOKEN,
-    Params,
-    field,
-    read_form,
-    read_query,
-    with_marks,
-)
+from scenarios.voice_call.manager.providers.commands import CommandLine, Fields, Transport, segment
+from scenarios.voice_call.manager.providers.form_callbacks import AFTER, FormCallbacks, is_over, is_picked_up
+from scenarios.voice_call.manager.providers.forms import CLIENT_KEY, Params, field, read_form, read_query
 from scenarios.voice_call.manager.providers.frames import nothing_to_acknowledge, read_stream_frame, stream_url
 from scenarios.voice_call.manager.providers.identity import content_id
 from scenarios.voice_call.manager.providers.instants import from_mail_date
 from scenarios.voice_call.manager.providers.markup import answer, document, element, text
 from scenarios.voice_call.manager.providers.signatures import twilio_is_genuine
-from scenarios.voice_call.manager.providers.statuses import answer_of, direction, end_of, happening
+from scenarios.voice_call.manager.providers.statuses import answer_of, direction
 
 _SIGNATURE = "x-twilio-signature"
-_AFTER = "after"
 # A fallback URL is asked with the same fields and these.
 _OF_THE_DELIVERY = ("ErrorCode", "ErrorUrl")
 # Without it a 503 is final: by default only failed connections are tried again, once.
@@ -67,7 +59,7 @@ class TwilioProvider:
         self.callback_url = callback_url if "#" in callback_url else f"{callback_url}#{_RETRIES}"
         self._auth_token = auth_token
         self._line = CommandLine(self.name, transport)
-        self._keys = KnownKeys()
+        self._callbacks = FormCallbacks(self.name, self.callback_url, speech="SpeechResult", confidence="Confidence")
 
     # --- webhook -------------------------------------------------------------------------------------------------
 
@@ -86,49 +78,22 @@ class TwilioProvider:
     def parse(self, request: ProviderRequest) -> list[dict[str, Any]]:
         """What was said, then what the status says. Raises ValueError for a request about no call."""
         params, query = read_form(request.body), read_query(request.query)
-        call = field(params, "CallSid")
-        if call is None:
-            raise ValueError("the body names no CallSid")
-        self._keys.learn(field(query, CLIENT_KEY), call)
-        common = {
-            "providerCallId": call,
-            "timestamp": from_mail_date(field(params, "Timestamp")),
-            "direction": direction(field(params, "Direction")),
-            "from": field(params, "From"),
-            "to": field(params, "To"),
-            "clientKey": field(query, CLIENT_KEY),
-        }
-        events = [common | told for told in self._told(params, query)]
+        call = self._callbacks.call(params, query, "CallSid")
+        call["timestamp"] = from_mail_date(field(params, "Timestamp"))
+        events = [call | told for told in self._callbacks.told(params, query)]
         for event in events:
             event["id"] = content_id(self.name, event["type"], request.query, params, leave_out=_OF_THE_DELIVERY)
         if self._wants_stream(params):
             events[-1]["wantsStream"] = True
         return events
 
-    def _told(self, params: Params, query: Params) -> list[dict[str, Any]]:
-        told: list[dict[str, Any]] = []
-        speech, digits, status = (field(params, name) for name in ("SpeechResult", "Digits", "CallStatus"))
-        if speech is not None:
-            heard = {"transcript": speech, "isFinal": True, "confidence": field(params, "Confidence")}
-            told.append({"type": "call.speech", "turnToken": field(query, TURN_TOKEN)} | heard)
-        if digits is not None:
-            told.append({"type": "call.dtmf", "digits": digits})
-        towards = direction(field(params, "Direction"))
-        if status is not None and (not told or end_of(status, towards) is not None):
-            what = happening(self.name, status, towards)
-            told.append({"type": what.type, "reason": what.reason})
-        return told
-
     def _asks_for_markup(self, params: Params) -> bool:
         """Whether the answer's TwiML is carried out: not that of a status callback, nor of a call that is over."""
-        over = end_of(field(params, "CallStatus") or "", None) is not None
-        return not over and field(params, "CallbackSource") is None
+        return not is_over(params) and field(params, "CallbackSource") is None
 
     def _wants_stream(self, params: Params) -> bool:
-        """Whether a stream could be opened now. While it rings, the call is picked up first, so that its answer is
-        told: a stream would pick it up as well, and nobody would say so.
-        """
-        return self._asks_for_markup(params) and field(params, "CallStatus") == "in-progress"
+        """Whether a stream could be opened now."""
+        return self._asks_for_markup(params) and is_picked_up(params)
 
     def answer(self, request: ProviderRequest, grants: Sequence[StreamGrant]) -> WebAnswer:
         """TwiML that picks up, opens the granted stream, or keeps the call; afterwards Twilio asks again."""
@@ -138,24 +103,17 @@ class TwilioProvider:
         key = field(query, CLIENT_KEY)
         if field(params, "CallStatus") == "ringing":
             # <Pause> in the first place would let it ring; half a second of silence does not.
-            return answer(element("Play", {"digits": "w"}), self._asks_again(key, "ringing"))
+            return answer(element("Play", {"digits": "w"}), self._callbacks.asks_again(key, "ringing"))
         if not grants:
-            return answer(self._pause(), self._asks_again(key, field(query, _AFTER)))
+            return answer(self._pause(), self._callbacks.asks_again(key, field(query, AFTER)))
         grant = grants[-1]
         token = element("Parameter", {"name": "token", "value": grant.token})
         stream = element("Stream", {"url": stream_url(request.url, grant.url)}, token)
         # The next request must be another one: its event gets a token of its own.
-        return answer(element("Connect", {}, stream), self._asks_again(key, grant.event_id))
+        return answer(element("Connect", {}, stream), self._callbacks.asks_again(key, grant.event_id))
 
     def _pause(self) -> str:
         return element("Pause", {"length": str(_PAUSE_S)})
-
-    def _asks_again(self, key: str | None, after: str | None) -> str:
-        return element("Redirect", {"method": "POST"}, text(self._callback(key, after)))
-
-    def _callback(self, key: str | None, after: str | None = None, turn_token: str | None = None) -> str:
-        marks = {CLIENT_KEY: key, _AFTER: after, TURN_TOKEN: turn_token}
-        return with_marks(self.callback_url, {name: value for name, value in marks.items() if value})
 
     # --- media streams -------------------------------------------------------------------------------------------
 
@@ -171,7 +129,7 @@ class TwilioProvider:
 
     async def dial(self, *, key: str, to: str, from_: str, ring_timeout_ms: int, message: str | None) -> DialResult:
         """Create a call whose callbacks carry the key."""
-        callback = self._callback(key)
+        callback = self._callbacks.marked_url(key)
         spoken = {} if message is None else {"Twiml": document(element("Say", {}, text(message)))}
         fields: Fields = {
             "To": to,
@@ -182,11 +140,7 @@ class TwilioProvider:
             "StatusCallbackEvent": _PROGRESS,
             **(spoken or {"Url": callback, "Method": "POST"}),
         }
-        sid = (await self._line.done("POST", "Calls.json", fields)).document().get("sid")
-        if not isinstance(sid, str) or not sid:
-            raise ProviderUnavailable("twilio: the call was made, and the answer does not name it")
-        self._keys.learn(key, sid)
-        return DialResult(sid)
+        return self._callbacks.dialled(key, await self._line.done("POST", "Calls.json", fields), "sid")
 
     async def hang_up(self, provider_call_id: str, *, key: str) -> bool:
         """Complete the call, ringing or not."""
@@ -199,17 +153,17 @@ class TwilioProvider:
 
     async def play(self, provider_call_id: str, text_: str, *, key: str) -> None:
         """Say it, then ask us how to go on."""
-        await self._run(provider_call_id, element("Say", {}, text(text_)), self._asks_again(None, key))
+        await self._run(provider_call_id, element("Say", {}, text(text_)), self._callbacks.asks_again(None, key))
 
     async def listen(self, provider_call_id: str, *, turn_token: str) -> None:
         """Gather speech; the result comes to a URL with the turn token."""
-        action = self._callback(None, None, turn_token)
+        action = self._callbacks.marked_url(None, None, turn_token)
         gather = {"input": "speech", "action": action, "method": "POST", "speechTimeout": "auto", "timeout": _LISTEN_S}
-        await self._run(provider_call_id, element("Gather", gather), self._asks_again(None, turn_token))
+        await self._run(provider_call_id, element("Gather", gather), self._callbacks.asks_again(None, turn_token))
 
     async def stop_listening(self, provider_call_id: str) -> None:
         """Wait instead."""
-        await self._run(provider_call_id, self._pause(), self._asks_again(None, "listening"))
+        await self._run(provider_call_id, self._pause(), self._callbacks.asks_again(None, "listening"))
 
     async def _run(self, provider_call_id: str, *markup: str) -> None:
         await self._line.done("POST", self._call(provider_call_id), {"Twiml": document(*markup)})
@@ -225,10 +179,7 @@ class TwilioProvider:
 
     async def find_by_key(self, key: str) -> str | None:
         """The call whose callback has carried the key; Twilio itself cannot be asked."""
-        known = self._keys.get(key)
-        if known is None:
-            raise ProviderUnavailable("twilio: no callback has carried this key yet, and a key cannot be looked up")
-        return known
+        return self._callbacks.call_under(key)
 
     def _call(self, provider_call_id: str) -> str:
         return f"Calls/{segment(provider_call_id)}.json"
