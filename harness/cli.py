@@ -1,5 +1,6 @@
-"""The command line: `harness run | bugs | list | replay | explain`. Exit codes are in `EXIT_CODES` of harness.gate.outcome.
+"""The command line: `harness run | merge | bugs | list | replay | explain`.
 
+Exit codes are in `EXIT_CODES` of harness.gate.outcome:
 0 held · 1 violation · 2 usage · 3 inconclusive · 4 the harness or the subject failed by itself · 130 interrupted.
 """
 
@@ -7,7 +8,7 @@ import concurrent.futures
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -18,6 +19,7 @@ from rich.text import Text
 from harness import __version__
 from harness.clock import machine_seconds
 from harness.explain_command import explain
+from harness.merge_command import merge
 
 DEFAULT_BOUND: Final = 65_536
 
@@ -130,6 +132,14 @@ def main() -> None:
     is_flag=True,
     help="A fixed sample, cheap parts first: finds much in seconds, and never says held (exit 3).",
 )
+@click.option("--executor", metavar="URL", default="", help="dask://HOST:PORT: a cluster instead of own processes.")
+@click.option("--shard", metavar="I/N", help="Only part I of N (exit 3 at best): join them with `harness merge`.")
+@click.option(
+    "--resume",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Journal of finished chunks: what a run that was killed has done is not done again.",
+)
 def run(
     scenarios: tuple[str, ...],
     profiles: tuple[str, ...],
@@ -146,24 +156,30 @@ def run(
     bound: int | None,
     first: bool,
     quick: bool,
+    executor: str,
+    shard: str | None,
+    resume: Path | None,
 ) -> None:
     """The gate: sweeps of all crash states, of all errors, and random histories.
 
     SCENARIO is a name from `harness list`, a Python file, or module:Class; without any, all that `harness list` shows.
     """
+    from harness.gate.cluster import ClusterError
     from harness.gate.gate import Gate
+    from harness.gate.journal import JournalError
     from harness.gate.options import ANY_VERDICT, DEFAULT_EXAMPLES, DEFAULT_PROFILES, Options
     from harness.gate.outcome import Outcome, Report
-    from harness.report.json_report import document
     from harness.report.mending import mendings
-    from harness.report.repro_files import save_all
-    from harness.report.terminal import ProgressScreen, summary
+    from harness.report.terminal import ProgressScreen
     from harness.subjects import only_in_pytest
 
     if budget is not None and not budget > 0:  # NaN is neither
         raise _usage(f"--budget {budget:g} is not a positive number of seconds")
+    if executor and jobs is not None:
+        raise _usage("--executor and --jobs: the workers of the cluster do the work; choose one of them")
     _check_profiles(profiles)
     _check_writable(json_file, out)
+    part = _shard(shard)
     console = _console(no_color, json_file)
     reports: list[Report] = []
     mends: dict[int, Sequence[str]] = {}
@@ -186,13 +202,40 @@ def run(
             bound=bound if bound is not None else getattr(scenario, "bound", DEFAULT_BOUND),
             stop_at=ANY_VERDICT if first else None,
             quick=quick,
+            executor=executor,
+            shard=part,
+            resume=str(resume) if resume is not None else "",
         )
-        with ProgressScreen(console, quiet) as screen:
-            reports.append(Gate([scenario], options).run(screen))
+        try:
+            with ProgressScreen(console, quiet) as screen:
+                reports.append(Gate([scenario], options).run(screen))
+        except (JournalError, ClusterError) as error:
+            raise _usage(str(error)) from None
+        if reports[-1].interrupted:
+            break
         mends.update(mendings(scenario, reports[-1]))
-        if reports[-1].interrupted or (first and reports[-1].outcome == Outcome.VIOLATION):
+        if first and reports[-1].outcome == Outcome.VIOLATION:
             break
     report = _joined(reports)
+    _show(console, report, out, json_file, quiet=quiet, verbose=verbose, mends=mends)
+    sys.exit(report.exit_code)
+
+
+def _show(
+    console: Console,
+    report: Any,
+    out: Path,
+    json_file: Path | None,
+    *,
+    quiet: bool,
+    verbose: bool,
+    mends: Mapping[int, Sequence[str]],
+) -> None:
+    """Save the cases, print the summary (or one word), write the JSON."""
+    from harness.report.json_report import document
+    from harness.report.repro_files import save_all
+    from harness.report.terminal import summary
+
     repros: dict[int, str] = {}
     try:
         repros = save_all(report, out)
@@ -203,7 +246,15 @@ def run(
     else:
         console.print(str(report.outcome))
     _write_json(document(report, __version__, repros, mends), json_file)
-    sys.exit(report.exit_code)
+
+
+def _shard(text: str | None) -> Any:
+    from harness.gate.shard import shard_of
+
+    try:
+        return shard_of(text) if text is not None else None
+    except ValueError as error:
+        raise _usage(f"--shard: {error}") from None
 
 
 def _share(budget: float | None, began: float, waiting: int) -> float | None:
@@ -216,8 +267,9 @@ def _joined(reports: Sequence[Any]) -> Any:
 
     first = reports[0]
     profiles = tuple(dict.fromkeys(name for report in reports for name in report.profiles))
-    joined = Report(first.seed, profiles, wall_s=sum(report.wall_s for report in reports))
+    joined = Report(first.seed, profiles, wall_s=sum(report.wall_s for report in reports), shard=first.shard)
     for report in reports:
+        joined.parts += report.parts
         joined.results += report.results
         joined.interrupted |= report.interrupted
     return joined
@@ -404,6 +456,7 @@ def replay(file: Path, json_file: Path | None, quiet: bool, verbose: bool, no_co
 
 
 main.add_command(explain)
+main.add_command(merge)
 
 if __name__ == "__main__":
     main()

@@ -11,10 +11,15 @@ _LIBRARIES: Final = tuple(
 )
 
 
+def is_library(file: str) -> bool:
+    """Whether a source file belongs to Python, an installed package or the harness."""
+    return file.startswith((*_LIBRARIES, "<frozen"))
+
+
 def innermost(error: BaseException) -> traceback.FrameSummary | None:
     """The innermost own line; where there is none, the innermost at all; None for an error that was never raised."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if not frame.filename.startswith((*_LIBRARIES, "<frozen"))]
+    own = [frame for frame in frames if not is_library(frame.filename)]
     chosen = own or list(frames)
     return chosen[-1] if chosen else None
 

@@ -6,6 +6,8 @@ from typing import Final
 
 import msgspec
 
+from harness.gate.shard import Shard
+
 DEFAULT_PROFILES: Final = ("process", "strict")
 """The default gate (durability.md, section 3)."""
 
@@ -20,6 +22,8 @@ class Options(msgspec.Struct, frozen=True):
 
     `bound` is the most distinct disks per kill-point before a sweep is `bounded`. `stop_at` ends the run at the first
     finding of that verdict (ANY_VERDICT: of whichever). `quick`: a sample instead of the floor (harness.gate.sample).
+    `executor` is the address of a cluster ("dask://HOST:PORT") instead of `jobs` processes, `resume` the folder of a
+    journal; empty for neither.
     """
 
     profiles: tuple[str, ...] = DEFAULT_PROFILES
@@ -32,6 +36,9 @@ class Options(msgspec.Struct, frozen=True):
     stop_at: str | None = None
     check_determinism: bool = True
     quick: bool = False
+    executor: str = ""
+    shard: Shard | None = None
+    resume: str = ""
 
     @property
     def workers(self) -> int:

@@ -5,6 +5,8 @@ import enum
 import msgspec
 
 from harness.explore.tally import Tally
+from harness.gate.part import Part
+from harness.gate.shard import Shard
 
 
 class Outcome(enum.StrEnum):
@@ -58,13 +60,18 @@ class ScenarioResult(msgspec.Struct):
 
 
 class Report(msgspec.Struct):
-    """A whole run. Where several outcomes apply: interrupted, error, violation, inconclusive, held."""
+    """A whole run, or a shard of one, which keeps its `parts` to be joined with those of the others.
+
+    Where several outcomes apply: interrupted, error, violation, inconclusive, held.
+    """
 
     seed: int
     profiles: tuple[str, ...]
     results: list[ScenarioResult] = msgspec.field(default_factory=list)
     interrupted: bool = False
     wall_s: float = 0.0
+    shard: Shard | None = None
+    parts: list[Part] = msgspec.field(default_factory=list)
 
     @property
     def outcome(self) -> Outcome:

@@ -4,27 +4,19 @@ A worker finds the scenario by its reference, records the workload once (the sam
 the chunk it was given. Same seed, same states, same verdicts, whatever the split.
 """
 
-import functools
-from typing import Final
-
 import msgspec
 
 from harness.clock import machine_seconds
 from harness.explore.crash_sweep import CrashSweep, Stop, never
 from harness.explore.fault_sweep import FaultSweep, planned
 from harness.explore.judging import ByPhase, by_phase
-from harness.explore.life import session
 from harness.explore.play import play
 from harness.explore.recording import AnyScenario, Recording, record
 from harness.explore.tally import Finding, Tally
 from harness.frontends.simulated import Redirection
-from harness.gate.interruption import asked
 from harness.gate.options import ends
 from harness.repro import source_digests
 from harness.subjects import find_one
-
-CHUNKS: Final = 12
-"""Pieces that one workload's sweep is cut into."""
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -123,6 +115,7 @@ class Workshop:
         seed = task.seed * 1_000 + task.part
         scenario = self.scenario(task.scenario)
         tally = run_histories(scenario, task.workload, task.profile, seed, task.examples, over)
+        tally.complete = bool(tally.findings) or tally.examples >= task.examples
         tally.findings = [self.confirm(finding) for finding in tally.findings]
         return tally
 
@@ -143,14 +136,3 @@ class Workshop:
             sources = source_digests(self.scenario(case.scenario), played)
         case = msgspec.structs.replace(case, trace_digest=played.trace_digest, sources=sources)
         return msgspec.structs.replace(finding, case=case)
-
-
-@functools.cache
-def _workshop() -> Workshop:
-    return Workshop()
-
-
-def perform(task: Task) -> Tally:
-    """A task in a worker process."""
-    with session():
-        return _workshop().perform(task, lambda _: asked())

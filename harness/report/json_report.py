@@ -1,7 +1,12 @@
-"""The JSON of `run` (and later `crash`, `fault`): the contract of DESIGN, section 5; all keys always present."""
+"""The JSON of `run` (and later `crash`, `fault`): the contract of DESIGN, section 5; all keys always present.
+
+`shard` is null for a whole run; `parts` is what `harness merge` joins, empty for a whole run.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
+
+import msgspec
 
 from harness.explore.tally import Finding, Tally
 from harness.gate.outcome import Report, ScenarioResult
@@ -20,6 +25,8 @@ def document(
         "profiles": list(report.profiles),
         "outcome": str(report.outcome),
         "wall_s": round(report.wall_s, 3),
+        "shard": {"index": report.shard.index, "of": report.shard.of} if report.shard is not None else None,
+        "parts": msgspec.to_builtins(report.parts),
         "scenarios": [_scenario(result, repros, mends or {}) for result in report.results],
     }
 

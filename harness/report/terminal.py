@@ -11,8 +11,8 @@ from rich.text import Text
 
 from harness.clock import machine_seconds
 from harness.explore.tally import Tally
-from harness.gate.gate import Progress
 from harness.gate.outcome import Outcome, Report, ScenarioResult
+from harness.gate.progress import Progress
 from harness.report.failure import lines
 
 PLAIN_EVERY_S: Final = 5.0

@@ -1,0 +1,79 @@
+"""`python -m harness.gate.worker_process DESCRIPTOR PARENT PATH`: does one task after another for the `Worker` that started it.
+
+A process of its own, because a sweep redirects the file system and freezes time: neither may happen to whoever waits
+for it, nor to the threads of a cluster's worker. What the subject prints goes to standard error.
+"""
+
+import ctypes
+import json
+import os
+import signal
+import sys
+from multiprocessing.connection import Connection
+from typing import Final
+
+from harness.clock import machine_seconds
+from harness.explore.life import session
+from harness.explore.tally import Tally
+from harness.gate.interruption import asked, listen_in_worker
+from harness.gate.task import Task, Workshop
+from harness.gate.under_way import Answer, UnderWay
+from harness.gate.words import sentence
+
+SHOWN_EVERY_S: Final = 0.25
+
+_PR_SET_PDEATHSIG: Final = 1
+
+
+def main(descriptor: str, parent: str, path: str) -> None:
+    os.dup2(2, 1)
+    _end_with(int(parent))
+    owner: Connection[Answer, tuple[Task, str]] = Connection(int(descriptor))
+    sys.path[:] = json.loads(path)
+    listen_in_worker()
+    workshop = Workshop()
+    try:
+        while True:
+            task, code = owner.recv()
+            owner.send(_answer(workshop, task, code, owner))
+    except (EOFError, OSError):  # the owner has gone
+        return
+
+
+def _answer(workshop: Workshop, task: Task, code: str, owner: "Connection[Answer, tuple[Task, str]]") -> Tally | str:
+    findings = 0
+    shown = machine_seconds()
+
+    def watch(tally: Tally) -> bool:
+        nonlocal findings, shown
+        now = machine_seconds()
+        if len(tally.findings) != findings or now - shown > SHOWN_EVERY_S:
+            findings, shown = len(tally.findings), now
+            owner.send(UnderWay(tally))
+        return asked()
+
+    try:
+        if code and (here := _code(workshop, task)) != code:
+            return f"the code on {os.uname().nodename} is not that of this run ({here[:12]} there, {code[:12]} here)"
+        with session():
+            return workshop.perform(task, watch)
+    except Exception as error:
+        return sentence(error)
+
+
+def _code(workshop: Workshop, task: Task) -> str:
+    from harness.gate.run_key import code_digest
+
+    return code_digest(workshop.scenario(task.scenario))
+
+
+def _end_with(parent: int) -> None:
+    """The kernel ends this process together with its parent: not even `kill -9` leaves a busy worker behind."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
