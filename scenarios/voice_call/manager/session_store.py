@@ -13,7 +13,6 @@ process its only writer.
 """
 
 import contextlib
-import errno
 import os
 import threading
 from collections.abc import Callable, Sequence
@@ -22,6 +21,7 @@ import msgspec
 from msgspec.structs import replace
 
 from scenarios.voice_call.manager.config import EventLog
+from scenarios.voice_call.manager.replaced_file import ReplacedFile
 from scenarios.voice_call.manager.session_file import (
     DamagedFile,
     NewerFile,
@@ -30,7 +30,7 @@ from scenarios.voice_call.manager.session_file import (
     decode_file,
     encode_file,
 )
-from scenarios.voice_call.manager.store import StoreUnavailable
+from scenarios.voice_call.manager.store_directory import StoreUnavailable
 
 FILE_NAME = "sessions.json"
 TEMPORARY_NAME = "sessions.json.tmp"
@@ -53,16 +53,13 @@ class Update(msgspec.Struct, frozen=True):
     change: Callable[[Session | None], Session]
 
 
-class SessionStore:
+class SessionStore(ReplacedFile):
     """The session file of one directory. `sessions` is what it said last."""
 
     def __init__(self, directory: str, *, log: EventLog) -> None:
-        self.directory = os.path.abspath(directory)
-        self.path = os.path.join(self.directory, FILE_NAME)
-        self.temporary = os.path.join(self.directory, TEMPORARY_NAME)
+        super().__init__(directory, FILE_NAME, TEMPORARY_NAME, log)
         self.is_open = False
         self.drifted: Callable[[], None] = lambda: None
-        self._log = log
         self._lock = threading.Lock()
         self._file = _EMPTY
         self._bytes: bytes | None = None
@@ -95,7 +92,7 @@ class SessionStore:
                 self.remove_leftovers()
                 self._publish(self.read())
                 # Whoever renamed the file may have died before syncing its name.
-                self.sync_directory()
+                self.sync_directory(self.directory)
             except OSError as error:
                 raise StoreUnavailable(f"cannot open {self.path}: {error}; nothing was changed in it") from error
             self.is_open = True
@@ -103,17 +100,6 @@ class SessionStore:
     def close(self) -> None:
         """From here on nothing is written; everything told is already synced. A second call does nothing."""
         self.is_open = False
-
-    def remove_leftovers(self) -> None:
-        """Remove what a failed change left behind, unread: it never became the file."""
-        try:
-            os.unlink(self.temporary)
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            self._log.warning("leftover-stuck", path=self.temporary, why=str(error))
-            return
-        self._log.info("leftover-removed", path=self.temporary)
 
     # --- changing ------------------------------------------------------------------------------------------------
 
@@ -221,16 +207,15 @@ class SessionStore:
             number += 1
         kept = f"{self.path}.damaged-{number}"
         os.rename(self.path, kept)
-        self.sync_directory()
+        self.sync_directory(self.directory)
         self._log.error("session-rebuilt", kept=kept, why=why)
 
     def replace(self, content: bytes) -> None:
         """Write, sync, rename, sync the directory. Raises OSError."""
-        fd = os.open(self.temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        fd = self.make_temporary(os.O_WRONLY)
         try:
             try:
-                self.write_fully(fd, content)
-                os.fsync(fd)
+                self.fill(fd, [content])
             finally:
                 os.close(fd)
             os.rename(self.temporary, self.path)
@@ -240,23 +225,6 @@ class SessionStore:
             raise
         # The new name is there for every reader from here on, and for a power cut only once the directory is synced.
         self._unsettled = True
-        self.sync_directory()
+        self.sync_directory(self.directory)
         self._unsettled = False
         self._bytes = content
-
-    def write_fully(self, fd: int, data: bytes) -> None:
-        """All bytes; a short count is not an error to the kernel, and not success to us."""
-        written = os.write(fd, data)
-        while written < len(data):
-            more = os.write(fd, data[written:])
-            if more == 0:
-                raise OSError(errno.EIO, "the file takes no more bytes")
-            written += more
-
-    def sync_directory(self) -> None:
-        """The names in the directory are on the disk."""
-        fd = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)

@@ -25,7 +25,8 @@ from collections.abc import Iterable, Iterator
 from scenarios.voice_call.manager.config import EventLog
 from scenarios.voice_call.manager.log_reading import LoadedLog, LogReader, OutOfOrder
 from scenarios.voice_call.manager.records import CallRecord, delta, encode_line
-from scenarios.voice_call.manager.store_directory import LOCK_NAME, StoreDirectory, StoreLocked, StoreUnavailable
+from scenarios.voice_call.manager.replaced_file import ReplacedFile
+from scenarios.voice_call.manager.store_directory import LOCK_NAME, StoreLocked, StoreUnavailable
 
 __all__ = ["LOCK_NAME", "LOG_NAME", "ORIGINAL_NAME", "TEMPORARY_NAME", "Store", "StoreLocked", "StoreUnavailable"]
 
@@ -36,18 +37,15 @@ ORIGINAL_NAME = "calls.v0.jsonl"
 _PIECE_SIZE = 1 << 15
 
 
-class Store(StoreDirectory):
+class Store(ReplacedFile):
     """The log of one directory. `open` before anything else; `close` gives the lock back."""
 
     reader: type[LogReader] = LogReader
 
     def __init__(self, directory: str, *, log: EventLog, compact_after_lines: int = 1_000) -> None:
-        super().__init__(directory)
-        self.path = os.path.join(self.directory, LOG_NAME)
-        self.temporary = os.path.join(self.directory, TEMPORARY_NAME)
+        super().__init__(directory, LOG_NAME, TEMPORARY_NAME, log)
         self.original = os.path.join(self.directory, ORIGINAL_NAME)
         self.poisoned: str | None = None
-        self._log = log
         self._compact_after = compact_after_lines
         self._compact_at = compact_after_lines
         self._lock = -1
@@ -84,17 +82,6 @@ class Store(StoreDirectory):
             raise
         self._gen = loaded.last_gen + 1
         return loaded
-
-    def remove_leftovers(self) -> None:
-        """Remove what a compaction left behind, unread: it never became the log."""
-        try:
-            os.unlink(self.temporary)
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            self._log.warning("leftover-stuck", path=self.temporary, why=str(error))
-            return
-        self._log.info("leftover-removed", path=self.temporary)
 
     def _open_log(self) -> LoadedLog:
         flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
@@ -225,15 +212,6 @@ class Store(StoreDirectory):
             self.poison(f"fsync failed: {error}")
             raise StoreUnavailable(f"{self.path}: fsync failed, nobody knows what is on the disk: {error}") from error
 
-    def write_fully(self, fd: int, data: bytes) -> None:
-        """All bytes, unbuffered; a short count is not an error to the kernel, and not success to us."""
-        written = os.write(fd, data)
-        while written < len(data):
-            more = os.write(fd, data[written:])
-            if more == 0:
-                raise OSError(errno.EIO, "the file takes no more bytes")
-            written += more
-
     def sync_content(self) -> None:
         """What was written to the log is on the disk."""
         os.fsync(self._fd)
@@ -337,14 +315,9 @@ class Store(StoreDirectory):
 
     def _replace(self, content: Iterable[bytes]) -> None:
         """Write, sync, rename, sync the directory; only then go on with the new file."""
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-        fd = os.open(self.temporary, flags, 0o600)
-        size = 0
+        fd = self.make_temporary(os.O_RDWR | os.O_APPEND)
         try:
-            for piece in _pieces(content):
-                self.write_fully(fd, piece)
-                size += len(piece)
-            os.fsync(fd)
+            size = self.fill(fd, _pieces(content))
             os.rename(self.temporary, self.path)
         except BaseException:
             os.close(fd)

@@ -125,7 +125,7 @@ def test_any_order_of_changes_and_restarts_over_every_death(steps: list[str]) ->
 
 
 class Unsynced(SessionStore):
-    def sync_directory(self) -> None:
+    def sync_directory(self, path: str) -> None:
         pass
 
 

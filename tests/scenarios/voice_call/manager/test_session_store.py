@@ -296,7 +296,7 @@ def disk_holds(store: SessionStore) -> bool:
 def test_after_a_directory_that_was_not_synced_the_next_change_is_written_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(store: SessionStore) -> None:
+    def refuse(store: SessionStore, path: str) -> None:
         raise OSError(errno.EIO, "bad directory")
 
     store = opened(tmp_path)
