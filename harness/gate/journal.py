@@ -147,7 +147,7 @@ class Journal:
 
 def _name(reference: str) -> str:
     """A file name for any reference; those that look alike are told apart by a checksum."""
-    plain = re.sub(r"[^A-Za-z0-9]+", "-", reference).strip("-")[-60:]
+    plain = re.sub(r"[^A-Za-z0-9_]+", "-", reference).strip("-")[-60:]
     return plain if plain == reference else f"{plain}-{zlib.crc32(reference.encode()):08x}"
 
 
