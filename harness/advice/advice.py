@@ -57,10 +57,10 @@ class PresentSync(msgspec.Struct, frozen=True):
 class Advice(msgspec.Struct, kw_only=True):
     """The answer for one scenario.
 
-    `violations`: violating crash states of the program as it is, at each kill-point; `lacking`: (operation that had to
-    be durable and was not, its line). `missing` makes all violations go away but the `unmendable` ones; `verified` says
-    that a sweep with them in place showed so, `smallest` that no smaller set does. `complete` is False where a bound or
-    the budget left something out of that; `notes` say what.
+    `violations`: violating crash states of the program as it is, at each kill-point (`counted` False: of the plainest
+    ones); `lacking`: (operation that had to be durable and was not, its line). `missing` makes all violations go away
+    but the `unmendable` ones; `verified` says that a sweep with them in place showed so, `smallest` that no smaller set
+    does. `complete` is False where a bound or the budget left something out of that; `notes` say what.
     """
 
     scenario: str
@@ -68,6 +68,7 @@ class Advice(msgspec.Struct, kw_only=True):
     panel: tuple[str, ...]
     workloads: tuple[str, ...] = ()
     violations: int = 0
+    counted: bool = True
     complaints: list[Complaint] = msgspec.field(default_factory=list)
     lacking: list[tuple[str, str]] = msgspec.field(default_factory=list)
     missing: list[AddedSync] = msgspec.field(default_factory=list)

@@ -19,6 +19,9 @@ from harness.gate.interruption import asked, listening
 
 _SECTORS: Final = "in workloads that write much, a write stops at sectors here: `harness run` tries every byte"
 
+GLANCE: Final = 64
+"""Disks of each kill-point that demands are made of before a set is tried on all of them."""
+
 Say = Callable[[str], None]
 """Takes one line of progress."""
 
@@ -87,7 +90,13 @@ class Advisor:
 
     def _missing(self, crew: Crew) -> Chosen:
         advice = self.advice
-        found = search(lambda chosen: self._examine(crew, chosen), self._survey.executions, self._stopped)
+        found = search(
+            lambda chosen: self._examine(crew, chosen, self.request.bound),
+            self._survey.executions,
+            self._stopped,
+            glance=lambda chosen: self._examine(crew, chosen, min(GLANCE, self.request.bound)),
+        )
+        advice.counted = all(examined.complete for examined in found.first)
         for examined in found.first:
             advice.violations += examined.violations
             advice.complaints += [one for one in examined.complaints if one not in advice.complaints]
@@ -101,13 +110,13 @@ class Advisor:
         advice.missing = [self._added(place, ()) for place in sorted(found.chosen)]
         return found.chosen
 
-    def _examine(self, crew: Crew, chosen: Chosen) -> list[Examined]:
+    def _examine(self, crew: Crew, chosen: Chosen, bound: int) -> list[Examined]:
         workloads = self.advice.workloads
         doing = f"verified with {len(chosen)} added" if chosen else "examined"
         came: dict[str, Done] = {}
 
         def piece(workload: str) -> Piece | None:
-            return self._piece(workload, profiles=self.request.profiles, chosen=chosen)
+            return self._piece(workload, profiles=self.request.profiles, chosen=chosen, bound=bound)
 
         for done in crew.each(workloads, piece):
             self._take(done)
@@ -196,10 +205,18 @@ class Advisor:
         chosen: Chosen,
         profiles: tuple[str, ...] = (),
         removed: tuple[tuple[str, tuple[Sync | Placement, ...]], ...] = (),
+        bound: int | None = None,
     ) -> Piece:
         request = self.request
         return Piece(
-            self._scenario.reference, workload, request.seed, profiles, chosen, removed, request.bound, self._left_s()
+            self._scenario.reference,
+            workload,
+            request.seed,
+            profiles,
+            chosen,
+            removed,
+            bound or request.bound,
+            self._left_s(),
         )
 
     def _take(self, done: Done) -> None:

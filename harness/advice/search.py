@@ -41,17 +41,32 @@ class Search(msgspec.Struct):
         return self.complete and not any(examined.demands for examined in self.last)
 
 
-def search(examine: Examine, executions: Callable[[Placement], int], over: Callable[[], bool]) -> Search:
-    """Try sets until one meets everything, or it is `over`."""
-    first = examine(Chosen())
+def search(
+    examine: Examine, executions: Callable[[Placement], int], over: Callable[[], bool], glance: Examine | None = None
+) -> Search:
+    """Try sets until one meets everything, or it is `over`.
+
+    `glance` looks at the plainest disks only: enough to make demands of, where a program that syncs nothing has too many.
+    What it finds nothing in is examined as a whole.
+    """
+    first = (glance or examine)(Chosen())
     found = Search(Chosen(), first, first)
     demands: list[Demand] = [demand for examined in first for demand in examined.demands]
+    whole = glance is None
     for _ in range(ROUNDS):
-        if not any(examined.demands for examined in found.last) or over():
+        if over():
             break
-        solution = smallest(demands, executions)
-        if solution is None:
-            return Search(Chosen(), first, first, contradiction=True)
-        found = Search(solution.chosen, first, examine(solution.chosen), solution.smallest)
+        if any(examined.demands for examined in found.last):
+            solution = smallest(demands, executions)
+            if solution is None:
+                return Search(Chosen(), first, first, contradiction=True)
+            whole = glance is None
+            last = (glance or examine)(solution.chosen)
+            found = Search(solution.chosen, first, last, solution.smallest)
+        elif whole or found.complete:
+            break
+        else:
+            whole = True
+            found.last = examine(found.chosen)
         demands += [demand for examined in found.last for demand in examined.demands if demand not in demands]
     return found

@@ -45,16 +45,15 @@ def headline(advice: Advice) -> str:
             return f"{advice.scenario} under {under}: interrupted before there was an answer"
         sure = "no sync is missing" if advice.complete else "no missing sync was found, not everything was looked at"
         return f"{advice.scenario} under {under}: {sure}"
+    states = f"{'' if advice.counted else 'at least '}{advice.violations:,} crash states"
     if not advice.missing:
-        return (
-            f"{advice.scenario} under {under}: violated in {advice.violations:,} crash states, no sync mends any of it"
-        )
+        return f"{advice.scenario} under {under}: violated in {states}, no sync mends any of it"
     count = len(advice.missing)
     syncs = f"{count} sync{'s' if count > 1 else ''} missing"
     proof = "verified" if advice.verified else "not verified to the end"
     least = "no smaller set does" if advice.smallest and advice.verified else "a smaller set may do"
     rest = "; other violations stay, see below" if advice.unmendable else ""
-    return f"{advice.scenario} under {under}: violated in {advice.violations:,} crash states; {syncs} ({proof}; {least}){rest}"
+    return f"{advice.scenario} under {under}: violated in {states}; {syncs} ({proof}; {least}){rest}"
 
 
 def _present(sync: PresentSync) -> str:
@@ -102,6 +101,7 @@ def _scenario(advice: Advice) -> dict[str, Any]:
         "panel": list(advice.panel),
         "workloads": list(advice.workloads),
         "violations": advice.violations,
+        "counted": advice.counted,
         "complaints": [
             {"verdict": one.verdict, "guarantee": one.guarantee, "summary": one.summary} for one in advice.complaints
         ],

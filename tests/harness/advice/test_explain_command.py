@@ -65,7 +65,7 @@ def test_acknowledged_too_early():
 """
 
 ADVICE_KEYS = {
-    "name", "answer", "exit_code", "profiles", "panel", "workloads", "violations", "complaints", "lacking", "missing",
+    "name", "answer", "exit_code", "profiles", "panel", "workloads", "violations", "counted", "complaints", "lacking", "missing",
     "verified", "smallest", "complete", "unmendable", "syncs", "superfluous", "notes", "errors", "restarts", "wall_s",
 }  # fmt: skip
 PURPOSE = {"source", "file", "line", "paths", "executions", "matters_under", "nothing_under", "unknown_under"}
