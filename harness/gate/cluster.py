@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from harness.clock import machine_seconds
 from harness.explore.tally import Tally
+from harness.gate.answer import answer_of, decode, encode
 from harness.gate.executors import ATTEMPTS, TICK_S, Done, Ending, Idle, Over, cut_short, died
 from harness.gate.task import Task
 from harness.gate.words import chunk
@@ -107,10 +108,10 @@ def _everywhere(client: Any, function: Any, run: str) -> None:
 
 def _result(future: Any, task: Task) -> Tally | str | None:
     try:
-        done: Tally | str | None = future.result(timeout=CONNECT_S)
+        answer: bytes | None = future.result(timeout=CONNECT_S)
     except (Exception, asyncio.CancelledError, concurrent.futures.CancelledError) as error:
         return f"{chunk(task)}: the cluster could not do it: {type(error).__name__}: {error}"
-    return done
+    return decode(answer).done if answer is not None else None
 
 
 # -- in the processes of the cluster ----------------------------------------------------------------------------------
@@ -123,8 +124,8 @@ _ended: dict[str, float] = {}
 """Runs that are over, and since when."""
 
 
-def perform_there(task: Task, code: str, run: str) -> Tally | str | None:
-    """Do a task in a process of its own; None when the run is over already."""
+def perform_there(task: Task, code: str, run: str) -> bytes | None:
+    """Do a task in a process of its own; an encoded `Answer`, or None when the run is over already."""
     how = ""
     for _ in range(ATTEMPTS):
         if run in _ended:
@@ -132,11 +133,12 @@ def perform_there(task: Task, code: str, run: str) -> Tally | str | None:
         worker = _own_worker(run, code)
         worker.give(task, code)
         try:
-            return _answer(worker, run)
+            done = _answer(worker, run)
+            return encode(answer_of(done)) if done is not None else None
         except WorkerDied as death:
             how = str(death)
             _dismiss(threading.get_ident())
-    return died(task, how)
+    return encode(answer_of(died(task, how)))
 
 
 def _answer(worker: Worker, run: str) -> Tally | str | None:

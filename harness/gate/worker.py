@@ -9,9 +9,9 @@ import subprocess
 import sys
 
 from harness.explore.tally import Tally
+from harness.gate.answer import decode
 from harness.gate.interruption import held_back
 from harness.gate.task import Task
-from harness.gate.under_way import Answer, UnderWay
 
 
 class WorkerDied(Exception):
@@ -34,6 +34,10 @@ class Worker:
         with theirs, held_back():
             self._process = subprocess.Popen(command, pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL)
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def give(self, task: Task, code: str = "") -> None:
         """Begin a task. With `code` the worker first compares the digest of its own code (`harness.gate.run_key`)."""
         self.task, self.under_way = task, None
@@ -46,14 +50,14 @@ class Worker:
         Blocks until there is one; raises WorkerDied.
         """
         try:
-            answer: Answer = self.connection.recv()
+            answer = decode(self.connection.recv_bytes())
         except (EOFError, OSError):
             raise WorkerDied(self._ending()) from None
-        if isinstance(answer, UnderWay):
+        if not answer.final:
             self.under_way = answer.tally
             return None
         self.task = self.under_way = None
-        return answer
+        return answer.done
 
     def ask(self) -> None:
         """Ask for what it has by now; a worker that was asked is not given anything any more."""

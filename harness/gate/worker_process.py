@@ -10,37 +10,39 @@ import os
 import signal
 import sys
 from multiprocessing.connection import Connection
-from typing import Final
+from typing import Final, TypeAlias
 
 from harness.clock import machine_seconds
 from harness.explore.life import session
 from harness.explore.tally import Tally
+from harness.gate.answer import Answer, answer_of, encode
 from harness.gate.interruption import asked, listen_in_worker
 from harness.gate.task import Task, Workshop
-from harness.gate.under_way import Answer, UnderWay
 from harness.gate.words import sentence
 
 SHOWN_EVERY_S: Final = 0.25
 
 _PR_SET_PDEATHSIG: Final = 1
 
+Owner: TypeAlias = "Connection[None, tuple[Task, str]]"
+
 
 def main(descriptor: str, parent: str, path: str) -> None:
     os.dup2(2, 1)
     _end_with(int(parent))
-    owner: Connection[Answer, tuple[Task, str]] = Connection(int(descriptor))
+    owner: Owner = Connection(int(descriptor))
     sys.path[:] = json.loads(path)
     listen_in_worker()
     workshop = Workshop()
     try:
         while True:
             task, code = owner.recv()
-            owner.send(_answer(workshop, task, code, owner))
+            owner.send_bytes(encode(answer_of(_answer(workshop, task, code, owner))))
     except (EOFError, OSError):  # the owner has gone
         return
 
 
-def _answer(workshop: Workshop, task: Task, code: str, owner: "Connection[Answer, tuple[Task, str]]") -> Tally | str:
+def _answer(workshop: Workshop, task: Task, code: str, owner: Owner) -> Tally | str:
     findings = 0
     shown = machine_seconds()
 
@@ -49,7 +51,7 @@ def _answer(workshop: Workshop, task: Task, code: str, owner: "Connection[Answer
         now = machine_seconds()
         if len(tally.findings) != findings or now - shown > SHOWN_EVERY_S:
             findings, shown = len(tally.findings), now
-            owner.send(UnderWay(tally))
+            owner.send_bytes(encode(Answer(tally, final=False)))
         return asked()
 
     try:
