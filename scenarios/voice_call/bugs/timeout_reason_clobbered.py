@@ -6,23 +6,19 @@ History says that we hung up, and nobody sees that the cap did. Source: the time
 from msgspec.structs import replace
 
 from harness.scenario import SeededBug
-from scenarios.voice_call.manager.call_manager import CallManager
+from scenarios.voice_call.bugs.base import with_parts
+from scenarios.voice_call.manager.due_work import DueWork
 from scenarios.voice_call.manager.lifecycle import is_live, owe_hang_up
-from scenarios.voice_call.scenario import VoiceCall
 
 
-class MarksAndEnds(CallManager):
+class MarksAndEnds(DueWork):
     """Writes the reason on a record that is not over, and leaves the rest to the hang-up."""
 
     def expire_call(self, call_id: str) -> None:
-        record = self.book.get(call_id)
+        journal, record = self.desk.journal, self.desk.book.get(call_id)
         if record is not None and is_live(record):
             marked = replace(record, end_reason="timeout", deadlines={})
-            self.journal.commit(record, owe_hang_up(marked, self.journal.now()), "expired")
-
-
-class ClobberingVoiceCall(VoiceCall):
-    manager_class = MarksAndEnds
+            journal.commit(record, owe_hang_up(marked, journal.now()), "expired")
 
 
 BUG = SeededBug(
@@ -31,6 +27,6 @@ BUG = SeededBug(
     source="the timers before openclaw/openclaw#18852",
     trigger="a caller who stays until the cap",
     expected="wrong-terminal",
-    build=ClobberingVoiceCall,
+    build=with_parts(due=MarksAndEnds),
     workloads=("long-call",),
 )

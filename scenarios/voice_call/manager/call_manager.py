@@ -12,26 +12,12 @@ from typing import Any
 
 import msgspec
 
-from scenarios.voice_call.manager.call_view import call_view
 from scenarios.voice_call.manager.config import Config, EventLog
 from scenarios.voice_call.manager.core import CallBook
-from scenarios.voice_call.manager.duties import GREETING, OBLIGATION, POLL, REPLY, Duty
+from scenarios.voice_call.manager.due_work import DueWork
 from scenarios.voice_call.manager.events import EventRules
 from scenarios.voice_call.manager.journal import Journal
-from scenarios.voice_call.manager.lifecycle import (
-    MAX_DURATION,
-    MEDIA_INACTIVITY,
-    NOTIFY_HANG_UP,
-    RING,
-    STREAM_GRACE,
-    TRANSCRIPT,
-    UNANSWERED,
-    begin_ending,
-    expire,
-    is_live,
-    owed,
-    ring_out,
-)
+from scenarios.voice_call.manager.manager_view import ManagerView
 from scenarios.voice_call.manager.media_stream import MediaStreams
 from scenarios.voice_call.manager.obligations import Obligations
 from scenarios.voice_call.manager.outbound import EndResult, InitiateResult, Outbound
@@ -40,13 +26,12 @@ from scenarios.voice_call.manager.provider_line import ProviderLine
 from scenarios.voice_call.manager.records import CallRecord
 from scenarios.voice_call.manager.replies import Assistant, Replies
 from scenarios.voice_call.manager.restore import Restore
-from scenarios.voice_call.manager.session_bridge import SESSION, SessionBridge
+from scenarios.voice_call.manager.session_bridge import SessionBridge
 from scenarios.voice_call.manager.session_store import SessionStore
 from scenarios.voice_call.manager.speaking import Speaking, TurnResult
-from scenarios.voice_call.manager.store import Store, StoreUnavailable
+from scenarios.voice_call.manager.store import Store
 from scenarios.voice_call.manager.switchboard import NotReady, Switchboard
 from scenarios.voice_call.manager.timers import Timers
-from scenarios.voice_call.manager.unwritten import RESULT
 from scenarios.voice_call.manager.web import WebFace, no_stream
 from scenarios.voice_call.manager.webhook import Webhook
 
@@ -67,6 +52,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     obligations: type[Obligations] = Obligations
     outbound: type[Outbound] = Outbound
     speaking: type[Speaking] = Speaking
+    due: type[DueWork] = DueWork
     timers: type[Timers] = Timers
     restore: type[Restore] = Restore
     sessions: type[SessionStore] = SessionStore
@@ -102,19 +88,21 @@ class CallManager:
         self.speaking = parts.speaking(self.desk)
         self.restore = parts.restore(self.desk, self.obligations, self.speaking)
         self.bridge = parts.bridge(self.desk, parts.sessions(config.store_dir, log=log))
-        self.timers = parts.timers(
-            config,
-            self.journal.now,
-            self.on_timer,
-            self.obligations.is_dialing,
-            self.book.get,
-            log=log,
-            besides=self.duties_besides,
-        )
         rules = parts.rules(config, self.book, provider.name, new_id, log=log)
         self.webhook = parts.webhook(config, provider, rules, self.journal, self.is_ready, log=log)
         self.replies = parts.replies(self.desk, assistant, self.speaking.unwritten)
         self.streams = parts.streams(self.desk, rules, self.replies, self.is_ready)
+        self.due = parts.due(self.desk, self.obligations, self.speaking, self.bridge, self.replies, self.streams)
+        self.timers = parts.timers(
+            config,
+            self.journal.now,
+            self.due.on_timer,
+            self.obligations.is_dialing,
+            self.book.get,
+            log=log,
+            besides=self.due.besides,
+        )
+        self._view = ManagerView(self.desk, self.timers, self.bridge, self.is_ready)
         sockets = self.streams if config.streaming else no_stream
         self.app = WebFace(self.webhook, sockets, start=self.start, stop=self.stop)
         self.journal.follow = self.follow
@@ -209,67 +197,6 @@ class CallManager:
         self.replies.follow(record)
         self.streams.follow(record)
 
-    # --- timers --------------------------------------------------------------------------------------------------
-
-    def duties_besides(self, record: CallRecord, now: int) -> dict[str, Duty]:
-        """What a call needs a timer for that its record alone does not tell."""
-        return self.speaking.unwritten.duties(record, now) | self.bridge.duties(record, now)
-
-    async def on_timer(self, call_id: str, kind: str) -> None:
-        """What each kind of timer does when it fires."""
-        if kind == OBLIGATION:
-            await self.obligations.discharge(call_id)
-        elif kind == GREETING:
-            await self.speaking.greet(call_id)
-        elif kind == POLL:
-            await self.obligations.poll(call_id)
-        elif kind == RESULT:
-            self.speaking.unwritten.write_late(call_id)
-        elif kind == SESSION:
-            await self.bridge.bring_over(call_id)
-        elif kind == TRANSCRIPT:
-            await self.speaking.turn_timed_out(call_id)
-        elif kind == NOTIFY_HANG_UP:
-            await self.in_time(call_id, self.end_notification)
-        elif kind in (MAX_DURATION, UNANSWERED):
-            await self.in_time(call_id, self.expire_call)
-        elif kind == RING:
-            self.stop_ringing(call_id)
-        elif kind == REPLY:
-            await self.replies.answer(call_id)
-        elif kind == STREAM_GRACE:
-            self.streams.grace_is_over(call_id)
-        elif kind == MEDIA_INACTIVITY:
-            self.streams.watch(call_id)
-
-    async def in_time(self, call_id: str, end: Callable[[str], None]) -> None:
-        """End a call in writing; where the disk refuses, the line is hung up all the same, and the timer comes back."""
-        try:
-            end(call_id)
-        except StoreUnavailable:
-            await self.obligations.hang_up_on_time(call_id)
-            raise
-
-    def expire_call(self, call_id: str) -> None:
-        """The time of a call is up: end it durably; the hang-up is owed from the same record on."""
-        record = self.book.get(call_id)
-        if record is not None and is_live(record):
-            self.log.info("deadline-expired", call=call_id)
-            self.journal.commit(record, expire(record, self.journal.now()), "expired")
-
-    def stop_ringing(self, call_id: str) -> None:
-        """Nobody answered our call: end it durably; the hang-up is owed from the same record on."""
-        record = self.book.get(call_id)
-        if record is not None and is_live(record) and RING in record.deadlines:
-            self.log.info("ring-timeout", call=call_id)
-            self.journal.commit(record, ring_out(record, self.journal.now()), "no-answer")
-
-    def end_notification(self, call_id: str) -> None:
-        """The message was heard: hang up."""
-        record = self.book.get(call_id)
-        if record is not None and is_live(record):
-            self.journal.commit(record, begin_ending(record, "hangup-bot", self.journal.now()), "ending")
-
     # --- what callers may ask ------------------------------------------------------------------------------------
 
     async def _admitted(self, work: Any) -> Any:
@@ -327,38 +254,12 @@ class CallManager:
 
     def status(self, call_id: str) -> dict[str, Any] | None:
         """One call by internal or provider id, ended ones too; None when nobody knows it."""
-        record = self.book.find(call_id)
-        return call_view(record) if record is not None and record.standing == "call" else None
+        return self._view.call(call_id)
 
     def history(self, limit: int = 50) -> list[dict[str, Any]]:
         """The newest `limit` calls, newest first."""
-        calls = [record for record in reversed(self.book.all()) if record.standing == "call"]
-        calls.sort(key=lambda record: -record.started_at)
-        return [call_view(record) for record in calls[: max(0, limit)]]
+        return self._view.newest(limit)
 
     def view(self) -> dict[str, Any]:
         """Everything an observer may want to see, JSON-able, all copies."""
-        records = self.book.all()
-        return {
-            "ready": self._ready,
-            "poisoned": self.journal.store.poisoned,
-            "generation": self.journal.store.generation,
-            "calls": [call_view(record) for record in records if record.standing == "call"],
-            "rejected": [call_view(record) for record in records if record.standing == "rejected"],
-            "tombstones": [call_view(record) for record in records if record.standing == "tombstone"],
-            "active": [record.call_id for record in self.book.live()],
-            "capacity": {"used": len(self.book.in_use()), "limit": self.config.max_concurrent_calls},
-            "obligations": [
-                {
-                    "callId": record.call_id,
-                    "kind": owed(record),
-                    "since": record.owed_since if record.owed_since is not None else record.started_at,
-                    "attempts": self.timers.attempts(record.call_id, OBLIGATION),
-                }
-                for record in records
-                if owed(record) is not None
-            ],
-            "timers": [{"callId": call, "kind": kind, "due": due} for call, kind, due in self.timers.armed()],
-            "quarantined": dict(self.journal.quarantined),
-            "sessions": self.bridge.view(),
-        }
+        return self._view.whole()
