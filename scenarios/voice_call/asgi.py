@@ -66,27 +66,30 @@ async def send_request(
                 if on_answer is not None:
                     on_answer(answer)
 
-    raw = path.encode("ascii")
-    scope: dict[str, Any] = {
-        "type": "http",
-        "asgi": {"version": "3.0", "spec_version": "2.3"},
-        "http_version": "1.1",
-        "scheme": "http",
-        "method": method,
-        "path": path,
-        "raw_path": raw,
-        "root_path": "",
-        "query_string": b"",
-        "headers": [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()],
-        "client": ("127.0.0.1", 50000),
-        "server": ("127.0.0.1", 3334),
-        "state": {},
-    }
+    named = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    client = ("127.0.0.1", 50000)
+    scope = _scope(path, type="http", scheme="http", method=method, headers=named, client=client)
     try:
         await application(scope, receive, send)
     except Exception:
         return answer  # a server closes the connection; what it has sent before counts
     return answer
+
+
+def _scope(path: str, **own: Any) -> dict[str, Any]:
+    """A connection to this path. `own`: what its type alone has, or has otherwise."""
+    shared = {
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": "1.1",
+        "path": path,
+        "raw_path": path.encode("ascii"),
+        "root_path": "",
+        "query_string": b"",
+        "headers": [],
+        "server": ("127.0.0.1", 3334),
+        "state": {},
+    }
+    return shared | own
 
 
 WENT_AWAY: Final = 1006
@@ -118,22 +121,8 @@ class Socket:
         self._inbox: deque[Message] = deque([{"type": "websocket.connect"}])
         self._arrived = asyncio.Event()
         self._arrived.set()
-        raw = path.encode("ascii")
-        scope: dict[str, Any] = {
-            "type": "websocket",
-            "asgi": {"version": "3.0", "spec_version": "2.3"},
-            "http_version": "1.1",
-            "scheme": "ws",
-            "path": path,
-            "raw_path": raw,
-            "root_path": "",
-            "query_string": query.encode("ascii"),
-            "headers": [],
-            "subprotocols": [],
-            "client": (address, 50001),
-            "server": ("127.0.0.1", 3334),
-            "state": {},
-        }
+        asked, client = query.encode("ascii"), (address, 50001)
+        scope = _scope(path, type="websocket", scheme="ws", query_string=asked, subprotocols=[], client=client)
         self._task = asyncio.get_running_loop().create_task(self._serve(application, scope))
 
     def send(self, text: str) -> None:
