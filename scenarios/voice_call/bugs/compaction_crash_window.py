@@ -39,10 +39,9 @@ class TwoFileStore(Store):
             encode_line(seq=0, gen=0, call=record.call_id, kind="snapshot", body=delta(None, record))
             for record in records
         )
-        fd = os.open(self.temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        fd = self.make_temporary(os.O_WRONLY)
         try:
-            self.write_fully(fd, content)
-            os.fsync(fd)
+            self.fill(fd, [content])
         finally:
             os.close(fd)
         os.rename(self.temporary, self.snapshot_path)
