@@ -58,6 +58,14 @@ class Stage:
         await asyncio.sleep(max(0.0, end - self.run.now()))
         await self.quiet(0.0)
 
+    async def picked_up(self, caller: str, *, stays: bool = False) -> str:
+        """Somebody calls and is answered, each in its time; the provider's name for the call. `stays`: never hangs up."""
+        call = self.provider.ring(caller, stays=stays)
+        await self.quiet()
+        self.provider.pick_up(call)
+        await self.quiet()
+        return call
+
     async def restart(self) -> None:
         """An orderly stop and a new start; what is due meanwhile meets a manager that is not ready."""
         self.run.mark("stopping")

@@ -36,10 +36,7 @@ async def compaction(stage: Stage) -> None:
 async def full_disk(stage: Stage) -> None:
     """The disk is full for some seconds; the redelivery brings what was refused."""
     provider = stage.provider
-    call = provider.ring(FRIEND)
-    await stage.quiet()
-    provider.pick_up(call)
-    await stage.quiet()
+    call = await stage.picked_up(FRIEND)
     provider.say(call, "is anybody there?")
     await stage.quiet()
     provider.say(call, "hello?")
@@ -76,10 +73,7 @@ async def full_disk_batch(stage: Stage) -> None:
 async def brief_fault(stage: Stage) -> None:
     """The disk refuses once, in the middle of a call; what was refused is delivered again before anything else."""
     provider = stage.provider
-    call = provider.ring(FRIEND)
-    await stage.quiet()
-    provider.pick_up(call)
-    await stage.quiet()
+    call = await stage.picked_up(FRIEND)
     provider.say(call, "can you hear me?")
     await stage.later(3.0)
     provider.say(call, "now I can")
@@ -91,10 +85,7 @@ async def brief_fault(stage: Stage) -> None:
 async def unreadable_log(stage: Stage) -> None:
     """The disk does not answer when the manager starts again; whoever watches over it starts it once more."""
     provider = stage.provider
-    call = provider.ring(FRIEND, stays=True)
-    await stage.quiet()
-    provider.pick_up(call)
-    await stage.quiet()
+    call = await stage.picked_up(FRIEND, stays=True)
     try:
         await stage.restart()
     except StoreUnavailable:
@@ -149,10 +140,7 @@ async def cap_on_a_full_disk(stage: Stage) -> None:
 async def kept_short(stage: Stage) -> None:
     """A long talk: the log is rewritten whenever it has grown by four lines, neither later nor at every line."""
     provider = stage.provider
-    call = provider.ring(FRIEND)
-    await stage.quiet()
-    provider.pick_up(call)
-    await stage.quiet()
+    call = await stage.picked_up(FRIEND)
     lengths = []
     for number in range(14):
         provider.say(call, f"sentence number {number}")

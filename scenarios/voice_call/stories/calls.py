@@ -9,10 +9,7 @@ from scenarios.voice_call.terms import MAX_DURATION_S, POLL_S, UNANSWERED_S
 async def inbound(stage: Stage) -> None:
     """Somebody calls, is greeted, talks, says "yes" twice, hangs up; the provider repeats itself."""
     provider = stage.provider
-    call = provider.ring(FRIEND)
-    await stage.quiet()
-    provider.pick_up(call)
-    await stage.quiet()
+    call = await stage.picked_up(FRIEND)
     provider.say(call, "grüß dich\u2028zwei Zeilen 🙂")
     await asyncio.sleep(0.5)
     provider.repeat_answer(call)
@@ -96,10 +93,7 @@ async def at_once(stage: Stage) -> None:
 async def long_call(stage: Stage) -> None:
     """A caller who never hangs up: the cap ends the call, although the first hang-ups do not get through."""
     provider = stage.provider
-    call = provider.ring(FRIEND, stays=True)
-    await stage.quiet()
-    provider.pick_up(call)
-    await stage.quiet()
+    call = await stage.picked_up(FRIEND, stays=True)
     provider.fail("hang_up", "unavailable", times=2)
     await stage.later(30.0)
     provider.repeat_answer(call)
@@ -148,10 +142,7 @@ async def busy(stage: Stage) -> None:
 async def lost_end(stage: Stage) -> None:
     """The report of an end gets lost for good: the manager finds out by asking."""
     provider = stage.provider
-    call = provider.ring(FRIEND)
-    await stage.quiet()
-    provider.pick_up(call)
-    await stage.quiet()
+    call = await stage.picked_up(FRIEND)
     provider.leave(call)
     provider.lose()
     await stage.later(POLL_S + 2.0)

@@ -16,10 +16,7 @@ _FAR_TOO_MUCH: Final = 1 << 16
 async def damaged_line(stage: Stage) -> None:
     """A call has ended; its last record is no longer readable when the manager starts again, and nobody can be asked."""
     provider, client = stage.provider, stage.client
-    call = provider.ring(FRIEND)
-    await stage.quiet()
-    provider.pick_up(call)
-    await stage.quiet()
+    call = await stage.picked_up(FRIEND)
     known = stage.manager.history(1)[0]["callId"]
     provider.leave(call)
     await stage.quiet()
@@ -100,10 +97,7 @@ def give_room_back(folder: str, room: int) -> None:
 async def quiet_call(stage: Stage) -> None:
     """A call that nobody says anything in outlives a restart, and a log that is rewritten because of another call."""
     provider = stage.provider
-    quiet = provider.ring(FRIEND, stays=True)
-    await stage.quiet()
-    provider.pick_up(quiet)
-    await stage.quiet()
+    quiet = await stage.picked_up(FRIEND, stays=True)
     await stage.restart()
     busy = provider.ring(OTHER_FRIEND)
     await stage.quiet()

@@ -27,10 +27,7 @@ async def unplayed_prompts(stage: Stage) -> None:
 async def unanswered_questions(stage: Stage) -> None:
     """The manager starts again in the middle of a call, and the provider does not say what became of it."""
     provider = stage.provider
-    call = provider.ring(FRIEND, stays=True)
-    await stage.quiet()
-    provider.pick_up(call)
-    await stage.quiet()
+    call = await stage.picked_up(FRIEND, stays=True)
     provider.fail("status", "unavailable", times=2)
     await stage.restart()
     await stage.later(2.0)
@@ -41,10 +38,7 @@ async def unanswered_questions(stage: Stage) -> None:
 async def wrong_provider(stage: Stage) -> None:
     """The operator sets the manager to another provider while somebody is on the line, and corrects it soon."""
     provider = stage.provider
-    call = provider.ring(FRIEND, stays=True)
-    await stage.quiet()
-    provider.pick_up(call)
-    await stage.quiet()
+    call = await stage.picked_up(FRIEND, stays=True)
     provider.configure(elsewhere=True)
     await stage.restart()
     await stage.later(5.0)
@@ -69,10 +63,7 @@ async def two_lines(stage: Stage) -> None:
     provider = stage.provider
     first = provider.ring(FRIEND)
     await stage.quiet()
-    second = provider.ring(FRIEND)
-    await stage.quiet()
-    provider.pick_up(second)
-    await stage.quiet()
+    second = await stage.picked_up(FRIEND)
     provider.leave(first)
     await stage.quiet()
     provider.say(second, "this is the better line")
@@ -101,10 +92,7 @@ async def reset_in_a_hurry(stage: Stage) -> None:
 async def named_too_late(stage: Stage) -> None:
     """The provider calls a call by another id, and its report of that is held up until the cap has ended the call."""
     provider = stage.provider
-    call = provider.ring(FRIEND, stays=True)
-    await stage.quiet()
-    provider.pick_up(call)
-    await stage.quiet()
+    call = await stage.picked_up(FRIEND, stays=True)
     provider.rename(call)
     provider.delay(MAX_DURATION_S + 5.0)
     await stage.later(MAX_DURATION_S + 10.0)

@@ -11,10 +11,7 @@ from scenarios.voice_call.terms import MAX_DURATION_S, POLL_S
 async def across_restart(stage: Stage) -> None:
     """The manager is stopped and started in the middle of a call; an event comes while it is away."""
     provider = stage.provider
-    call = provider.ring(FRIEND, stays=True)
-    await stage.quiet()
-    provider.pick_up(call)
-    await stage.quiet()
+    call = await stage.picked_up(FRIEND, stays=True)
     provider.say(call, "before")
     await stage.quiet()
     provider.say(call, "meanwhile")
@@ -47,10 +44,7 @@ async def overlap(stage: Stage) -> None:
 async def successor(stage: Stage) -> None:
     """A call goes on under a manager that was started in the same process, and ends; time passes afterwards."""
     provider = stage.provider
-    call = provider.ring(FRIEND, stays=True)
-    await stage.quiet()
-    provider.pick_up(call)
-    await stage.quiet()
+    call = await stage.picked_up(FRIEND, stays=True)
     await stage.restart()
     provider.say(call, "still me")
     await stage.quiet()
@@ -61,10 +55,7 @@ async def successor(stage: Stage) -> None:
 async def stop_in_flight(stage: Stage) -> None:
     """The manager is stopped just when somebody says something."""
     provider = stage.provider
-    call = provider.ring(FRIEND, stays=True)
-    await stage.quiet()
-    provider.pick_up(call)
-    await stage.quiet()
+    call = await stage.picked_up(FRIEND, stays=True)
     provider.say(call, "one last thing")
     delivering = asyncio.create_task(provider.deliver_due())
     await asyncio.sleep(0.005)

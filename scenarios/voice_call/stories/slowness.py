@@ -36,10 +36,7 @@ async def slow_answer(stage: Stage) -> None:
     """The provider's own interface is slow, its webhooks are impatient, and a neighbour takes the disk's last room."""
     provider = stage.provider
     provider.lose_patience(PATIENCE_S)
-    call = provider.ring(FRIEND, stays=True)
-    await stage.quiet()
-    provider.pick_up(call)
-    await stage.quiet()
+    call = await stage.picked_up(FRIEND, stays=True)
     take_all_room(os.path.dirname(stage.manager.config.store_dir))
     provider.fail("status", "slow", times=1, delay_s=_SLOW_S)
     provider.say(call, "are you listening?")

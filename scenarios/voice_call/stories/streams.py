@@ -21,10 +21,7 @@ async def stream(stage: Stage) -> None:
 async def reconnect(stage: Stage) -> None:
     """The stream is moved, broken by a restart, and regained within its grace; the answers are slow, or none."""
     provider = stage.provider
-    call = provider.ring(FRIEND)
-    await stage.quiet()
-    provider.pick_up(call)
-    await stage.quiet()
+    call = await stage.picked_up(FRIEND)
     provider.media.moods += [Mood("slow", 1, 3.0)]
     provider.say(call, "think about this")
     await stage.quiet()
