@@ -28,6 +28,7 @@ from harness.gate.progress import Listener, Progress, silent
 from harness.gate.run_key import key_of
 from harness.gate.sample import sample
 from harness.gate.task import Task, Workshop
+from harness.gate.words import chunk
 
 if TYPE_CHECKING:
     from harness.gate.cluster import Cluster
@@ -214,11 +215,10 @@ class Gate:
         shard, budget = self.options.shard, self.options.budget_s
         ended = f"the budget of {budget:g} s ended" if budget else "the run ended"
         reason = f"{'the run was interrupted' if interrupted else ended} before the floor"
-        if shard is None:
-            return Unfinished(reason)
-        return Unfinished(
-            reason, (f"shard {shard} is a part of a run: join all {shard.of} with `harness merge`",), True
-        )
+        remarks: tuple[str, ...] = ("the run was interrupted",) if interrupted else ()
+        if shard is not None:
+            remarks += (f"shard {shard} is a part of a run: join all {shard.of} with `harness merge`",)
+        return Unfinished(reason, remarks, partial=shard is not None)
 
     def _do(self, tasks: list[Task]) -> Iterator[Done]:
         executor = self._executor_for(len(tasks))
@@ -272,3 +272,5 @@ def _keep(journal: Journal, piece: Piece, part: Part) -> None:
         journal.append(piece)
     except OSError as error:
         part.opening.errors.append(f"the journal {journal.path} was given up: {error.strerror or error}")
+    except UnicodeEncodeError as error:
+        part.opening.errors.append(f"{chunk(piece.task)} cannot be kept in the journal: {error.reason}")

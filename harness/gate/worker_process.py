@@ -37,9 +37,16 @@ def main(descriptor: str, parent: str, path: str) -> None:
     try:
         while True:
             task, code = owner.recv()
-            owner.send_bytes(encode(answer_of(_answer(workshop, task, code, owner))))
+            owner.send_bytes(_encoded(_answer(workshop, task, code, owner)))
     except (EOFError, OSError):  # the owner has gone
         return
+
+
+def _encoded(done: Tally | str) -> bytes:
+    try:
+        return encode(answer_of(done))
+    except Exception as error:  # a subject's message that is no UTF-8
+        return encode(answer_of(f"what was found cannot be told: {sentence(error)}"))
 
 
 def _answer(workshop: Workshop, task: Task, code: str, owner: Owner) -> Tally | str:

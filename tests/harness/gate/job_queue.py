@@ -81,8 +81,16 @@ class SlowQueue(JobQueue):
     """Each restart takes a while of real time: a run that can be killed in the middle."""
 
     name = "slow"
+    rounds = 50_000
 
     def boot(self, run, world):
-        for _ in range(150_000):
+        for _ in range(self.rounds):
             pass
         return super().boot(run, world)
+
+
+class SleepyQueue(SlowQueue):
+    """As long as a test needs to interrupt it, on any machine."""
+
+    name = "sleepy"
+    rounds = 1_000_000

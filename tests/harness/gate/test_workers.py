@@ -79,7 +79,7 @@ def test_a_chunk_that_kills_its_workers_is_an_error_that_names_it(here):
         for victim in workers_of(os.getpid()):
             os.kill(victim, signal.SIGKILL)
 
-    ((_, said),) = LocalWorkers(1).each([task(scenario="job_queue:SlowQueue")], never, kill_all)
+    ((_, said),) = LocalWorkers(1).each([task(scenario="job_queue:SleepyQueue")], never, kill_all)
     assert said == (
         f"crash careful under strict, part 1 of 1: its worker process died {ATTEMPTS} times, "
         "the last time killed by SIGKILL"
@@ -96,11 +96,22 @@ def test_a_worker_with_other_code_refuses(here):
         worker.kill()
 
 
-@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize("jobs", [pytest.param("1", marks=pytest.mark.slow), "2"])
 def test_a_group_that_is_terminated_says_so_in_time_and_keeps_what_it_found(here, jobs):
     """As `timeout 60 harness run` does it: the run and each of its workers get the signal, the run twice."""
     process = subprocess.Popen(
-        [sys.executable, "-u", "-m", "harness.cli", "run", "job_queue:SlowQueue", "--jobs", jobs, "--json", "out.json"],
+        [
+            sys.executable,
+            "-u",
+            "-m",
+            "harness.cli",
+            "run",
+            "job_queue:SleepyQueue",
+            "--jobs",
+            jobs,
+            "--json",
+            "out.json",
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -126,7 +137,7 @@ def test_a_group_that_is_terminated_says_so_in_time_and_keeps_what_it_found(here
 
 def test_a_run_that_is_killed_leaves_no_worker(here):
     process = subprocess.Popen(
-        [sys.executable, "-m", "harness.cli", "run", "job_queue:SlowQueue", "--jobs", "2", "-q"],
+        [sys.executable, "-m", "harness.cli", "run", "job_queue:SleepyQueue", "--jobs", "2", "-q"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
