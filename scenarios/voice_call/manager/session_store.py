@@ -145,10 +145,9 @@ class SessionStore(ReplacedFile):
                 found = self.read_again()
                 changed = SessionFile(change(found.sessions), found.envelope)
                 if changed != found or self._unsettled:
-                    self.replace(encode_file(changed))
+                    self.replace(changed)
             except OSError as error:
                 raise StoreUnavailable(f"{self.path}: the session was not written: {error}") from error
-            self._publish(changed)
         return changed.sessions
 
     def read_again(self) -> SessionFile:
@@ -210,8 +209,9 @@ class SessionStore(ReplacedFile):
         self.sync_directory(self.directory)
         self._log.error("session-rebuilt", kept=kept, why=why)
 
-    def replace(self, content: bytes) -> None:
+    def replace(self, file: SessionFile) -> None:
         """Write, sync, rename, sync the directory. Raises OSError."""
+        content = encode_file(file)
         fd = self.make_temporary(os.O_WRONLY)
         try:
             try:
@@ -223,8 +223,9 @@ class SessionStore(ReplacedFile):
             with contextlib.suppress(OSError):
                 os.unlink(self.temporary)
             raise
-        # The new name is there for every reader from here on, and for a power cut only once the directory is synced.
-        self._unsettled = True
+        # The new file is there for every reader from here on, so it is what is known, also where the caller is told that
+        # the change may not last: for a power cut it is there only once the directory is synced.
+        self._bytes, self._unsettled = content, True
+        self._publish(file)
         self.sync_directory(self.directory)
         self._unsettled = False
-        self._bytes = content

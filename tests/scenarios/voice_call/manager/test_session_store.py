@@ -277,7 +277,8 @@ def test_a_failed_write_changes_nothing_and_is_told(
                 return
         last_step = content(folder) != before
         assert last_step == (first > steps_up_to_the_new_name), disk.failed
-        assert store.sessions == sessions and not (folder / "sessions.json.tmp").exists()
+        assert (store.sessions == sessions) != last_step and not (folder / "sessions.json.tmp").exists()
+        assert texts(opened(folder)) == texts(store)
         add(store, KEY, "three")
         assert texts(store) == (["one", "two", "three"] if last_step else ["one", "three"])
         assert texts(opened(folder)) == texts(store)
