@@ -58,6 +58,9 @@ class Cluster:
                     f"--executor {self._address}: the scheduler has no workers: start some (dask worker)"
                 )
 
+    def close(self) -> None:
+        return None
+
     def each(self, tasks: Sequence[Task], over: Over, idle: Idle) -> Iterator[Done]:
         run = os.urandom(8).hex()
         ending = Ending(over)

@@ -40,6 +40,9 @@ class Executor(Protocol):
     def each(self, tasks: Sequence[Task], over: Over, idle: Idle) -> Iterator[Done]:
         """What came of each task, as it is done. A chunk whose worker dies is begun again, at most `ATTEMPTS` times."""
 
+    def close(self) -> None:
+        """Nothing more will come."""
+
 
 class Ending:
     """When a run that is over stops waiting: soon after its budget, sooner when somebody asked for the end."""
@@ -60,18 +63,28 @@ class Ending:
 
 
 class LocalWorkers:
-    """Processes of this machine, each with one chunk at a time: a death is the death of exactly one chunk."""
+    """Processes of this machine, each with one chunk at a time: a death is the death of exactly one chunk.
+
+    They stay, with what they have imported and recorded, until `close`.
+    """
 
     def __init__(self, workers: int) -> None:
         self._workers: Final = workers
+        self._staff: Final[list[Worker]] = []
+
+    def close(self) -> None:
+        while self._staff:
+            self._staff.pop().kill()
 
     def each(self, tasks: Sequence[Task], over: Over, idle: Idle) -> Iterator[Done]:
         waiting = collections.deque(tasks)
         begun: collections.Counter[Task] = collections.Counter()
         ending = Ending(over)
         asked_for = False
-        staff = [Worker() for _ in range(min(self._workers, len(tasks)))]
+        staff = self._staff
         try:
+            while len(staff) < min(self._workers, len(tasks)):
+                staff.append(Worker())
             while True:
                 for worker in staff:
                     if worker.task is None and waiting and not ending.begun:
@@ -111,7 +124,8 @@ class LocalWorkers:
                         yield from unfinished(worker)
                     return
         finally:
-            for worker in staff:
+            for worker in [worker for worker in staff if asked_for or worker.task is not None]:
+                staff.remove(worker)
                 worker.kill()
 
 

@@ -57,6 +57,7 @@ class Gate:
         self._groups: set[tuple[str, ...]] = set()
         self._stopped = False
         self._code = ""
+        self._local_workers: Final = LocalWorkers(options.workers)
 
     def run(self, listener: Listener = silent) -> Report:
         """Everything that was asked for. Ctrl-C ends it early; what was found by then is in the report.
@@ -72,7 +73,7 @@ class Gate:
         if options.executor:
             self._cluster().demand()
         report = Report(options.seed, options.profiles, shard=options.shard)
-        with listening():
+        with listening(), contextlib.closing(self._local_workers):
             try:
                 for scenario in self.scenarios:
                     self._scenario(scenario)
@@ -232,7 +233,7 @@ class Gate:
             return self._cluster()
         if self.local or self.options.workers == 1 or tasks < 2:
             return None
-        return LocalWorkers(self.options.workers)
+        return self._local_workers
 
     def _cluster(self) -> "Cluster":
         from harness.gate.cluster import Cluster  # most runs know none

@@ -60,7 +60,8 @@ def test_a_worker_that_is_killed_says_how(here):
 
 def test_a_chunk_whose_worker_dies_is_done_again_with_the_same_result(here):
     tasks = [task("careful"), task("careless")]
-    expected = {one: done.checked for one, done in LocalWorkers(1).each(tasks, never, lambda _: None)}
+    with contextlib.closing(LocalWorkers(1)) as one_worker:
+        expected = {one: done.checked for one, done in one_worker.each(tasks, never, lambda _: None)}
     killed = []
 
     def kill_one(_):
@@ -70,8 +71,11 @@ def test_a_chunk_whose_worker_dies_is_done_again_with_the_same_result(here):
                 killed.append(victims[0])
                 os.kill(victims[0], signal.SIGKILL)
 
-    found = {one: done.checked for one, done in LocalWorkers(2).each(tasks, never, kill_one)}
-    assert killed and found == expected
+    with contextlib.closing(LocalWorkers(2)) as two_workers:
+        found = {one: done.checked for one, done in two_workers.each(tasks, never, kill_one)}
+        assert killed and found == expected
+        assert len(workers_of(os.getpid())) == 2
+    assert not workers_of(os.getpid())
 
 
 def test_a_chunk_that_kills_its_workers_is_an_error_that_names_it(here):
@@ -79,7 +83,8 @@ def test_a_chunk_that_kills_its_workers_is_an_error_that_names_it(here):
         for victim in workers_of(os.getpid()):
             os.kill(victim, signal.SIGKILL)
 
-    ((_, said),) = LocalWorkers(1).each([task(scenario="job_queue:SleepyQueue")], never, kill_all)
+    with contextlib.closing(LocalWorkers(1)) as one_worker:
+        ((_, said),) = one_worker.each([task(scenario="job_queue:SleepyQueue")], never, kill_all)
     assert said == (
         f"crash careful under strict, part 1 of 1: its worker process died {ATTEMPTS} times, "
         "the last time killed by SIGKILL"
