@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from scenarios.voice_call.manager.provider_client import CallStatus, StatusAnswer
+from scenarios.voice_call.manager.provider_client import CallStatus, ProviderUnavailable, StatusAnswer
 from scenarios.voice_call.manager.store import StoreLocked
 
 World = Any
@@ -241,7 +241,7 @@ def test_continuation_of_a_stopped_manager_writes_nothing(world: World) -> None:
         await asyncio.sleep(0.1)
         await manager.stop()
         release.set()
-        with pytest.raises(asyncio.CancelledError):
+        with pytest.raises(ProviderUnavailable, match="stopped"):
             await dialling
         world.provider.before_answer = None
         successor = await world.started()
