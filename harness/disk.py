@@ -20,6 +20,7 @@ import xxhash
 from harness.trace import (
     ROOT,
     Create,
+    Evict,
     FailedSync,
     Fdatasync,
     Fsync,
@@ -28,6 +29,7 @@ from harness.trace import (
     Mark,
     Mkdir,
     Rename,
+    Revert,
     Rmdir,
     Symlink,
     SyncAll,
@@ -180,7 +182,7 @@ Node: TypeAlias = File | Folder | SymbolicLink
 
 
 def apply_to(nodes: dict[int, Node], op: Item) -> None:
-    """Do to `nodes`, in place, what `op` did; syncs and marks change nothing.
+    """Do to `nodes`, in place, what `op` did to the running disk; syncs and marks change nothing.
 
     The operation is taken as one that succeeded: KeyError or TypeError means that the trace does not fit the disk.
     """
@@ -207,8 +209,18 @@ def apply_to(nodes: dict[int, Node], op: Item) -> None:
             nodes[op.new_parent] = _folder(nodes, op.new_parent).with_entry(op.new_name, op.ino)
             if op.exchanged and op.replaced is not None:
                 nodes[op.parent] = _folder(nodes, op.parent).with_entry(op.name, op.replaced)
+        case Evict(ino=ino, pieces=pieces):
+            nodes[ino] = _with_pieces(_file(nodes, ino), pieces)
+        case Revert(ino=ino, size=size, pieces=pieces):
+            nodes[ino] = _with_pieces(_file(nodes, ino).truncate(size), pieces)
         case Fsync() | Fdatasync() | SyncAll() | FailedSync() | Mark():
             pass
+
+
+def _with_pieces(file: File, pieces: tuple[tuple[int, bytes], ...]) -> File:
+    for offset, data in pieces:
+        file = file.write(offset, data)
+    return file
 
 
 def _file(nodes: Mapping[int, Node], ino: int) -> File:

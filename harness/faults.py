@@ -6,8 +6,11 @@ each call. `sweep_plans` gives the plans of SQLite's loop (sqlite.org/testing.ht
 fails, once and for good.
 
 Modelled: errnos, short writes, a write cut by an error (the prefix lands and is counted, the next write gets the error:
-write(2)), a disk with a byte budget, latency, syncs that lie. Not modelled: blocks and inodes of the budget (an
-overwrite takes room like an append; names are free), EINTR (the interpreter retries it, PEP 475), bit rot.
+write(2)), a disk with a byte budget, latency, syncs that lie, what a failed sync leaves in the page cache (durability.md,
+section 4). An error of a close is that of the write-back of what was never synced (close(2): NFS, quotas).
+
+Not modelled: blocks and inodes of the budget (an overwrite takes room like an append; names are free), EINTR (the
+interpreter retries it, PEP 475), bit rot.
 """
 
 import errno as errnos
@@ -15,15 +18,26 @@ import fnmatch
 import math
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
+
+from harness.trace import CachePolicy
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
 _SYNCS: Final = ("fsync", "fdatasync", "sync")
 _NAMES: Final = ("rename", "link", "symlink", "unlink", "mkdir", "rmdir")
+_WRITES_BACK: Final = frozenset({"fsync", "fdatasync", "close"})
+LEAVES_CLEAN: Final[tuple[CachePolicy, ...]] = ("drop-clean", "late-report")
+"""Policies under which pages that were not written count as written: the cache may forget them at any moment."""
+
+_LEFT: Final[dict[CachePolicy, str]] = {
+    "late-report": "told at the next sync only",
+    "revert": "the file goes back to what was durable",
+    "stay-dirty": "the pages stay dirty",
+}
 
 ERRNOS_BY_KIND: Final[dict[str, tuple[str, ...]]] = {
     # section 2 manual pages (Linux man-pages 6.x): what each call documents for a regular file on a local disk
@@ -70,7 +84,8 @@ class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
     hits that call and the next matching ones, `lasts` calls in all (None: for good). A call that is hit is delayed by
     `delay` (virtual seconds) and then fails with `errno` (a name), or is a write of which `keep` bytes land: with an
     errno the next write gets it and later hits land nothing, without one each hit is a short write that succeeds.
-    `lying` syncs report success and sync nothing.
+    `lying` syncs report success and sync nothing. `cache` is what a sync that fails leaves in the page cache, and
+    `forgets` whether the cache then drops the pages that it left clean: reads see the old blocks.
     """
 
     kinds: tuple[str, ...] = ()
@@ -82,6 +97,8 @@ class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
     lasts: int | None = 1
     delay: float = 0.0
     lying: bool = False
+    cache: CachePolicy = "drop-clean"
+    forgets: Literal["never", "at once"] = "never"
 
     def __post_init__(self) -> None:
         unknown = [kind for kind in self.kinds if kind not in ERRNOS_BY_KIND]
@@ -103,8 +120,26 @@ class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
                 f"goes with {', '.join(_SYNCS)} only",
             )
             _demand(self.errno is None, "lying", True, "reports success: give no errno")
+        if self.cache != "drop-clean" or self.forgets != "never":
+            field, value = ("cache", self.cache) if self.cache != "drop-clean" else ("forgets", self.forgets)
+            _demand(self.fails_syncs, field, value, "goes with an errno on fsync, fdatasync or close")
+        if self.forgets != "never":
+            _demand(self.cache in LEAVES_CLEAN, "forgets", self.forgets, f"goes with cache {' or '.join(LEAVES_CLEAN)}")
         if self.errno is None and self.keep is None and not self.delay and not self.lying:
             raise ValueError("Fault: does nothing; give errno, keep, delay or lying")
+
+    @property
+    def fails_syncs(self) -> bool:
+        """May this make a sync fail, that of a close included?"""
+        return self.errno is not None and (not self.kinds or not _WRITES_BACK.isdisjoint(self.kinds))
+
+    def leaving(self, cache: CachePolicy) -> "Fault":
+        """The same fault, with this left in the cache by the syncs that it makes fail."""
+        return msgspec.structs.replace(self, cache=cache) if self.fails_syncs else self
+
+    def forgetting(self) -> "Fault":
+        """The same fault, after which the cache drops the pages that the failed sync left clean."""
+        return msgspec.structs.replace(self, forgets="at once") if self.fails_syncs else self
 
     def describe(self) -> str:
         """One line for a reader: what, on which call, how long."""
@@ -128,7 +163,10 @@ class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
             which = f"the {_ordinal(nth)} {kinds}"
         where = "" if self.path == "*" else f" to {self.path}"
         long = "for good" if self.lasts is None else "once" if self.lasts == 1 else f"{self.lasts} times"
-        return f"{what} on {which}{where}, {long}"
+        cache = "" if self.cache == "drop-clean" else f", {_LEFT[self.cache]}"
+        if self.forgets != "never":
+            cache += ", then the page cache forgets"
+        return f"{what} on {which}{where}, {long}{cache}"
 
 
 class FaultPlan(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -151,6 +189,18 @@ class FaultPlan(msgspec.Struct, frozen=True, omit_defaults=True):
             parts.append(f"the disk is full after {_count(self.budget, 'byte')}")
         return "; ".join(parts) or "no fault"
 
+    @property
+    def fails_syncs(self) -> bool:
+        return any(fault.fails_syncs for fault in self.faults)
+
+    def leaving(self, cache: CachePolicy) -> "FaultPlan":
+        """The same plan on a file system whose failed syncs leave this in the cache."""
+        return msgspec.structs.replace(self, faults=tuple([fault.leaving(cache) for fault in self.faults]))
+
+    def forgetting(self) -> "FaultPlan":
+        """The same plan, after whose failed syncs the cache drops what they left clean."""
+        return msgspec.structs.replace(self, faults=tuple([fault.forgetting() for fault in self.faults]))
+
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
     """What becomes of one call (`harness.frontends` has the protocol).
@@ -162,6 +212,8 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     allowed: int | None = None
     delay: float = 0.0
     lying: bool = False
+    cache: CachePolicy = "drop-clean"
+    forgets: Literal["never", "at once"] = "never"
 
 
 class Fired(msgspec.Struct, frozen=True):
@@ -265,9 +317,10 @@ class _Rule:
         self._waiting = fault.occurrence or 1
         self._match = None if fault.path == "*" else re.compile(fnmatch.translate(fault.path)).match
         number = None if fault.errno is None else _number_of(fault.errno)
-        self._hits = Outcome(number, fault.keep, fault.delay, fault.lying)
+        self._hits = Outcome(number, fault.keep, fault.delay, fault.lying, fault.cache, fault.forgets)
         # the disk is full: the first write that is cut lands its prefix, later ones land nothing
-        self._after = self._hits if number is None else Outcome(number, None, fault.delay)
+        cut = number is not None and fault.keep is not None
+        self._after = Outcome(number, None, fault.delay) if cut else self._hits
 
     def concerns(self, kind: str) -> bool:
         return not self.fault.kinds or kind in self.fault.kinds

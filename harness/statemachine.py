@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
 from harness.clock import machine_seconds
+from harness.durability.profiles import profile
 from harness.explore.crash_sweep import Stop, never
 from harness.explore.history import ACT, DIE, FAULT, LIFT, RESTART, SETTLE, WAIT, History
 from harness.explore.judging import Told
@@ -85,7 +86,8 @@ class CrashMachine(RuleBasedStateMachine):
     @precondition(lambda self: "faults" not in self.off)
     @rule(plan=plans())
     def fault_on(self, plan: Any) -> None:
-        self._do(Step(FAULT, {"plan": msgspec.json.encode(plan).decode()}))
+        here = plan.leaving(profile(self.profile).failed_sync)
+        self._do(Step(FAULT, {"plan": msgspec.json.encode(here).decode()}))
 
     @precondition(lambda self: "faults" not in self.off)
     @rule()

@@ -13,7 +13,7 @@ Inode numbers are positive, handed out in order of creation and never reused; th
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from typing import Final, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
@@ -24,6 +24,10 @@ TRACE_SCHEMA: Final = 1
 
 Scalar: TypeAlias = str | int | float | bool | None
 """A value that a mark's detail may carry."""
+
+
+CachePolicy: TypeAlias = Literal["drop-clean", "late-report", "revert", "stay-dirty"]
+"""What a sync that fails leaves in the page cache (durability.md, section 4)."""
 
 
 class Operation(msgspec.Struct, frozen=True, gc=False, tag_field="op"):
@@ -133,11 +137,36 @@ class SyncAll(Operation, frozen=True, gc=False, tag="sync"):
     begun: int | None = None
 
 
-class FailedSync(Operation, frozen=True, gc=False, tag="failed-sync"):
-    """A sync that returned an error: what becomes of the cache is the profile's policy (durability.md, section 4)."""
+class FailedSync(Operation, frozen=True, gc=False, tag="failed-sync", omit_defaults=True):
+    """A sync that wrote nothing (durability.md, section 4; Rebello et al., ATC'20, table 1).
+
+    `errno` is what it returned: 0 where the error comes at the next sync of the file ("late-report"). `cache` is what
+    became of the pages: left clean and never written again ("drop-clean", "late-report"), put back to what was durable
+    (a `Revert` follows), still dirty. "untouched": the error of an earlier failure, told to another descriptor.
+    """
 
     ino: int
     errno: int
+    cache: CachePolicy | Literal["untouched"] = "drop-clean"
+
+
+class Evict(Operation, frozen=True, gc=False, tag="evict"):
+    """The page cache forgot sectors of `ino` that a failed sync had left clean: reads see the old blocks.
+
+    `pieces` are (offset, bytes) of what is read now, one for each sector. Whoever read the old block knows that the
+    dropped bytes are not on the disk: they cannot survive a crash any more.
+    """
+
+    ino: int
+    pieces: tuple[tuple[int, bytes], ...]
+
+
+class Revert(Operation, frozen=True, gc=False, tag="revert"):
+    """A failed sync put `ino` back to what was durable: `size` bytes, with `pieces` in place of what differed."""
+
+    ino: int
+    size: int
+    pieces: tuple[tuple[int, bytes], ...] = ()
 
 
 class Mark(msgspec.Struct, frozen=True, tag_field="op", tag="mark"):
@@ -179,6 +208,8 @@ Item: TypeAlias = (
     | Fdatasync
     | SyncAll
     | FailedSync
+    | Evict
+    | Revert
     | Mark
 )
 
@@ -315,7 +346,16 @@ def describe(item: Item, path_of: Mapping[int, str] | None = None) -> str:
             return f"fdatasync {place(ino)}"
         case SyncAll():
             return "sync"
+        case FailedSync(ino=ino, errno=0):
+            return f"fsync {place(ino)} reported success and wrote nothing: its error comes at the next one"
+        case FailedSync(ino=ino, errno=number, cache="untouched"):
+            return f"fsync {place(ino)} reported the earlier failure (errno {number})"
         case FailedSync(ino=ino, errno=number):
             return f"fsync {place(ino)} failed (errno {number})"
+        case Evict(ino=ino, pieces=pieces):
+            sectors, blocks = ("sector", "block is") if len(pieces) == 1 else ("sectors", "blocks are")
+            return f"the page cache forgot {len(pieces)} {sectors} of {place(ino)}: the old {blocks} read"
+        case Revert(ino=ino, size=size):
+            return f"{place(ino)} went back to the {size} bytes that were durable"
         case Mark(kind=kind, event=event):
             return f"{kind} {event}".rstrip()

@@ -88,6 +88,16 @@ class FileHistory:
         data = bytes(content[:visible])
         return sector_key(sector, data), data
 
+    def leave(self, sector: int, gone: int) -> None:
+        """The units `gone` of this sector's chain survive no crash: no version has them."""
+        left = [unit for unit in self.sectors[sector] if not unit.bit & gone]
+        if left:
+            self.sectors[sector] = left
+        else:
+            del self.sectors[sector]
+        self._grown.clear()
+        self._shown.clear()
+
     def fold(self, pending: int) -> None:
         """All sizes are durable: make them, and the durable data, the new base; keep the data that is still pending.
 

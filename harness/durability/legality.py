@@ -6,7 +6,7 @@ from typing import TypeVar
 from harness.disk import DiskImage
 from harness.durability.counting import bits_of
 from harness.durability.crash_states import BOUND, CrashState, CrashStates
-from harness.durability.pending import UnmodelledPolicy
+from harness.durability.pending import OtherPolicy
 from harness.durability.profiles import Profile, profile
 from harness.durability.trees import CrashImage
 from harness.trace import Item, Write
@@ -74,11 +74,11 @@ def legal_under(
     """May `image` be found after a death at `position` under `rules`?
 
     Every down-set that gives the image counts: contents are compared sector by sector, however many versions there are.
-    None, unknown: more than `bound` name trees and no sample hit it, or the profile does not model what happened.
+    None, unknown: more than `bound` name trees and no sample hit it, or syncs do not fail there as they did in this run.
     """
     try:
         walk = walk_to(base, items, position, rules, bound=bound)
-    except UnmodelledPolicy:
+    except OtherPolicy:
         return None
     wanted = CrashImage.of(image)
     point = walk.at()

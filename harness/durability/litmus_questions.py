@@ -38,7 +38,7 @@ def _shrunk_under_the_old_name(image: DiskImage) -> bool:
     return content_of(image, "log") == b"" and image.lookup("/data/snapshot") is None
 
 
-_UNORDERED: Final = frozenset({"strict", "ext2", "paranoid", "apfs"})
+_UNORDERED: Final = frozenset({"strict", "ext2", "paranoid", "freebsd-ufs", "apfs"})
 _WRITEBACK: Final = frozenset({"ext3-writeback", "ext4-writeback", "ext4"})
 _ORDERED_EXT: Final = frozenset({"ext3", "ext4-nodelalloc", "ext4-documented", "ext4-journal"})
 _BTRFS: Final = frozenset({"btrfs", "btrfs-documented"})

@@ -2,7 +2,8 @@
 
 Holds the durable tree, the pending units with their order, and each file's history; knows what a sync takes along
 (durability.md, section 1 and rules 8 and 9; Pillai et al., OSDI'14; kernel measurements named in `profiles`) and what a
-failed one leaves behind (section 4; Rebello et al., ATC'20, table 1).
+failed one leaves behind (section 4; Rebello et al., ATC'20, table 1). What was read of the disk after a failure is known
+to be there: bytes that the cache dropped and the reader did not find survive no crash.
 
 An inode whose last name is durably gone, and that no pending unit names again, does not exist after any crash: its
 units leave the model. Not modelled: a further link to such an inode through an open descriptor.
@@ -12,13 +13,14 @@ from typing import Final
 
 import msgspec
 
-from harness.disk import DiskImage, File, Folder, Node, SymbolicLink, apply_to
+from harness.disk import SECTOR, DiskImage, File, Folder, Node, SymbolicLink, apply_to
 from harness.durability.contents import FileHistory
 from harness.durability.order import Order
 from harness.durability.profiles import Profile
 from harness.durability.units import DataUnit, EntryUnit, SizeUnit, Unit, units_of
 from harness.trace import (
     Create,
+    Evict,
     FailedSync,
     Fdatasync,
     Fsync,
@@ -26,6 +28,7 @@ from harness.trace import (
     Mark,
     Mkdir,
     Rename,
+    Revert,
     Symlink,
     SyncAll,
     Truncate,
@@ -36,8 +39,8 @@ _SHIFT_FROM: Final = 256
 """Masks are made shorter when so many of their lowest bits are durable."""
 
 
-class UnmodelledPolicy(ValueError):
-    """A sync failed under a profile whose policy for that is not modelled yet; the message names it."""
+class OtherPolicy(ValueError):
+    """A sync failed in a way that this profile's file system does not show; the message names both policies."""
 
 
 class Append(msgspec.Struct, frozen=True):
@@ -100,8 +103,12 @@ class Pending:
             case SyncAll(begun=begun):
                 limit = position if begun is None else begun
                 self._make_durable([unit for unit in self.units.values() if unit.id.operation < limit])
-            case FailedSync(ino=ino):
-                self._drop(ino)
+            case FailedSync():
+                self._sync_failed(item)
+            case Evict():
+                self._evict(item)
+            case Revert():
+                self._revert(item)
             case _:
                 self._change(position, item)
 
@@ -330,13 +337,20 @@ class Pending:
             Append(one.position, one.ino, one.offset, one.length, one.units >> bits, one.after) for one in self.appends
         ]
 
-    def _drop(self, ino: int) -> None:
-        """A sync of `ino` failed: its pending data is clean in the cache and never written again."""
-        if self.profile.failed_sync != "drop-clean":
-            raise UnmodelledPolicy(
-                f"profile {self.profile.name!r}: the failed-fsync policy {self.profile.failed_sync!r} is not modelled; "
-                "use a profile with 'drop-clean' (strict, ext4, xfs), or leave failed syncs out of the run"
+    # -- syncs that fail -----------------------------------------------------------------------------------------
+
+    def _sync_failed(self, item: FailedSync) -> None:
+        if item.cache not in (self.profile.failed_sync, "untouched"):
+            raise OtherPolicy(
+                f"profile {self.profile.name!r}: the run has a failed sync that leaves {item.cache!r}, here it would "
+                f"leave {self.profile.failed_sync!r}; give the fault cache={self.profile.failed_sync!r}, or choose "
+                "another profile"
             )
+        if item.cache in ("drop-clean", "late-report"):
+            self._drop(item.ino)
+
+    def _drop(self, ino: int) -> None:
+        """The pending data of `ino` is clean in the cache and never written again."""
         history = self.histories.get(ino)
         if history is None:
             return
@@ -353,6 +367,43 @@ class Pending:
             kept = beside[unit.sector] if isinstance(unit, DataUnit) and unit.ino == ino else 0
             unit.down &= ~dropped | kept
         self.appends = [append for append in self.appends if not append.units & dropped]
+
+    def _evict(self, item: Evict) -> None:
+        """Dropped data was looked for on the disk and is not there."""
+        apply_to(self.live, item)
+        history = self.histories.get(item.ino)
+        if history is None:
+            return
+        gone = 0
+        for offset, _ in item.pieces:
+            sector = offset // SECTOR
+            absent = sum(unit.bit for unit in history.sectors.get(sector, ())) & self.pending
+            if absent and not absent & ~self._dropped:
+                gone |= absent
+                history.leave(sector, absent)
+        live = self.live[item.ino]
+        assert isinstance(live, File)
+        history.live, history.appended = live, False
+        self._give_up(gone)
+        self._settle_file(item.ino)
+        self._forget_durable()
+
+    def _revert(self, item: Revert) -> None:
+        """The file is what was durable of it, and nothing of it is pending."""
+        apply_to(self.live, item)
+        history = self.histories.pop(item.ino, None)
+        if item.ino not in self.nodes:
+            return
+        self.nodes[item.ino] = self.live[item.ino]
+        if history is not None:
+            self._give_up(sum(unit.bit for unit in history.units()) & self.pending)
+        self._forget_durable()
+
+    def _give_up(self, gone: int) -> None:
+        """These units survive no crash; what had to come after them need not wait."""
+        self.pending &= ~gone
+        for bit in [bit for bit in self.units if bit & gone]:
+            del self.units[bit]
 
 
 def _in_journal(unit: Unit) -> bool:

@@ -14,6 +14,8 @@ from typing import Final, Literal
 
 import msgspec
 
+from harness.trace import CachePolicy
+
 ALICE: Final = "Pillai et al., All File Systems Are Not Created Equal, OSDI'14, tables 1 and 3d"
 FERRITE: Final = "Bornholt et al., Crash-Consistency Models, ASPLOS'16, definitions 3 and 7, figure 3"
 CUTTLEFS: Final = "Rebello et al., Can Applications Recover from fsync Failures?, ATC'20"
@@ -49,7 +51,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     implied_dirent: Literal["no", "fdatasync-if-size-changed", "always"] = "no"
     commit_together: bool = False
     tear: Literal["page", "sector", "byte"] = "sector"
-    failed_sync: Literal["drop-clean", "late-report", "revert", "stay-dirty"] = "drop-clean"
+    failed_sync: CachePolicy = "drop-clean"
     sync_persists: bool = True
 
 
@@ -175,6 +177,13 @@ _ROWS: Final = (
         safe_rename=True,
         implied_dirent="always",
         failed_sync="revert",
+    ),
+    Profile(
+        name="freebsd-ufs",
+        summary="FreeBSD, never measured: as strict, and what a failed sync did not write stays dirty",
+        sources=(CUTTLEFS, "FreeBSD, vfs_bio.c: a buffer whose write failed is dirtied again"),
+        tear="byte",
+        failed_sync="stay-dirty",
     ),
     Profile(
         name="apfs",

@@ -3,6 +3,11 @@
 SQLite's loop (sqlite.org/testing.html, section 3.2 "I/O error testing"): either no fault fired and all is well, or one
 fired and the outside was told. Each run is judged alive (faults lifted, settled), and after a death and a restart: at
 the end and right after the first acknowledgement that followed the fault.
+
+A failed sync leaves something else in the page cache on each file system (durability.md, section 4; Rebello et al.,
+ATC'20): a fault that makes one fail is run once for each policy of the profiles asked for, and deaths after it are
+judged under the profiles of that policy. Where the run has looked at what such a sync left clean, it is run once more
+with a cache that forgets these pages at once: eviction may come at any moment, and is seen by nobody else.
 """
 
 import itertools
@@ -14,21 +19,24 @@ import msgspec
 from harness.clock import machine_seconds
 from harness.disk import DiskImage
 from harness.durability.crash_states import CrashStates
-from harness.durability.pending import UnmodelledPolicy
 from harness.durability.profiles import profile
 from harness.explore.crash_sweep import Stop, never
 from harness.explore.finding import Discovery, cause_of, report
 from harness.explore.judging import ByPhase, Judged, SeenAgain, judge_alive, judge_restart
 from harness.explore.recording import Recording, record
+from harness.explore.rewritten import rewrites_dropped_sector
 from harness.explore.saved_case import Death
 from harness.explore.seen_restarts import SeenRestarts, key_of
 from harness.explore.tally import Tally
 from harness.explore.world_at import unattached_world
-from harness.faults import FaultPlan, sweep_plans
-from harness.trace import Mark, Write
+from harness.faults import LEAVES_CLEAN, FaultPlan, sweep_plans
+from harness.trace import CachePolicy, FailedSync, Mark, Write
 
 STATES_PER_DEATH: Final = 3
 """Disks judged per death of a faulty run: all survived, only what had to, and one between. The crash sweep does all."""
+
+EVICTING: Final = "EIO"
+"""The error after which the cache is made to forget: for the cache one errno is as good as another."""
 
 
 class PlannedFault(msgspec.Struct, frozen=True):
@@ -54,6 +62,7 @@ class FaultSweep:
     def __init__(self, clean: Recording, profiles: Sequence[str], contract: ByPhase) -> None:
         self.clean = clean
         self.profiles = tuple(profiles)
+        self.policies: tuple[CachePolicy, ...] = tuple(dict.fromkeys(profile(name).failed_sync for name in profiles))
         self.contract = contract
         self.world = unattached_world(clean)
         self.tally = Tally()
@@ -64,36 +73,52 @@ class FaultSweep:
     def run(self, faults: Iterable[PlannedFault], stop: Stop = never) -> Tally:
         began = machine_seconds()
         for fault in faults:
-            self.tally.faults_planned += 1
-            self._run_one(fault)
+            self._run_all(fault)
             if stop(self.tally):
                 break
         self.tally.wall_s += machine_seconds() - began
         return self.tally
 
-    def _run_one(self, fault: PlannedFault) -> None:
+    def _run_all(self, fault: PlannedFault) -> None:
+        """The fault on each file system that makes a difference to it."""
+        if not fault.plan.fails_syncs:
+            self._run_one(fault, self.profiles)
+            return
+        for policy in self.policies:
+            here = PlannedFault(fault.call, fault.plan.leaving(policy))
+            names = [name for name in self.profiles if profile(name).failed_sync == policy]
+            faulty = self._run_one(here, names)
+            if not any(isinstance(item, FailedSync) for item in faulty.items):
+                # No sync has failed, so no policy made a difference.
+                self._judge_deaths(faulty, here, [name for name in self.profiles if name not in names])
+                return
+            forgets = policy in LEAVES_CLEAN and all(one.errno == EVICTING for one in here.plan.faults)
+            if forgets and (faulty.looked_at_stale or rewrites_dropped_sector(faulty.items)):
+                self._run_one(PlannedFault(fault.call, here.plan.forgetting()), names)
+
+    def _run_one(self, fault: PlannedFault, names: Sequence[str]) -> Recording:
         clean = self.clean
+        self.tally.faults_planned += 1
         faulty = record(clean.scenario, clean.workload, clean.seed, plan=fault.plan)
         for name, count in faulty.probes.items():
             self.tally.probes[name] = self.tally.probes.get(name, 0) + count
         if not faulty.fired:
-            return
+            return faulty
         self.tally.faults_fired += 1
         fired_at = self._position_of(fault)
         if faulty.told_after(fired_at):
             self.tally.faults_told += 1
         for told in judge_alive(self.contract, faulty):
             report(self.tally, Discovery(faulty, (), told, plan=fault.plan), again=None)
-        if faulty.hung:
+        self._judge_deaths(faulty, fault, names)
+        return faulty
+
+    def _judge_deaths(self, faulty: Recording, fault: PlannedFault, names: Sequence[str]) -> None:
+        if faulty.hung or not faulty.fired:
             return  # a violation by itself; its thousands of retries would be thousands of pending pieces
-        for position in self._deaths(faulty, fired_at):
-            for name in self.profiles:
-                try:
-                    self._die(faulty, fault, position, name)
-                except UnmodelledPolicy as policy:
-                    note = f"deaths after a failed sync were not judged under {name}: {policy}"
-                    if note not in self.tally.notes:
-                        self.tally.notes.append(note)
+        for position in self._deaths(faulty, self._position_of(fault)):
+            for name in names:
+                self._die(faulty, fault, position, name)
 
     def _position_of(self, fault: PlannedFault) -> int:
         """Where in the trace the failing call stands: up to it, the faulty run is the clean one."""

@@ -23,7 +23,8 @@ class Recording:
 
     `failure` is set where the subject raised (in boot or steps); under a fault plan that is a way of telling. `hung`
     says that it did not come back. `observed` is what the living subject showed at the end of its steps (None where
-    it failed), `clean` the same after settling, `settled_ledger` the ledger then.
+    it failed), `clean` the same after settling, `settled_ledger` the ledger then. `looked_at_stale`: a file was read after
+    a failed sync had left pages of it clean that the disk does not have.
     """
 
     def __init__(self, scenario: AnyScenario, workload: str, seed: int, base: DiskImage, trace: Trace) -> None:
@@ -43,6 +44,7 @@ class Recording:
         self.ledgers: list[Ledger] = []
         self.calls: list[CallRecord] = []
         self.fired: list[Fired] = []
+        self.looked_at_stale = False
         self.probes: dict[str, int] = {}
         self.notes: list[tuple[int, str]] = []
         self.failure: str | None = None
@@ -166,6 +168,8 @@ def record(
     watcher(recording.end)
     recording.calls = list(life.kernel.call_log or ())
     recording.fired = list(life.injector.fired) if life.injector is not None else []
+    failures = life.kernel.write_errors
+    recording.looked_at_stale = failures is not None and failures.looked
     if recording.failure is None and settling and scenario.observed_alive:
         try:
             life.lift_faults()

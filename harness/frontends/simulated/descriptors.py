@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 from harness.disk import File, Folder
 from harness.frontends.simulated.kernel import DESCRIPTORS_MAX, FILE_BYTES_MAX
 from harness.frontends.simulated.paths import os_error
-from harness.trace import FailedSync, Fdatasync, Fsync, Truncate
+from harness.frontends.simulated.write_errors import WriteErrors
+from harness.trace import Fdatasync, Fsync, Truncate
 
 if TYPE_CHECKING:
     from harness.frontends.simulated.injection import Outcome
@@ -68,6 +69,8 @@ class OpenFile:
                 count = min(count, max(outcome.allowed, 1))
         if offset is not None and offset < 0:
             raise os_error(errno.EINVAL)
+        if kernel.write_errors is not None:
+            kernel.write_errors.look_at(self.ino)
         data = self._content(self.position if offset is None else offset, count)
         if offset is None:
             self.position += len(data)
@@ -168,15 +171,17 @@ class OpenFile:
         truncate(self.kernel, self.ino, size)
 
     def sync(self, kind: str) -> None:
-        """fsync or fdatasync; one that fails leaves its mark in the trace."""
+        """fsync or fdatasync; one that fails, now or when it is told later, leaves its mark in the trace."""
         kernel = self.kernel
         outcome = kernel.call(kind, self.path)
         if outcome is not None:
             if outcome.errno is not None:
-                kernel.record(FailedSync(self.ino, outcome.errno))
-                raise os_error(outcome.errno)
+                write_errors_of(kernel).fail(self, outcome)
+                return
             if getattr(outcome, "lying", False):
                 return
+        if kernel.write_errors is not None:
+            kernel.write_errors.tell(self)
         kernel.record_sync(Fsync(self.ino) if kind == "fsync" else Fdatasync(self.ino))
 
 
@@ -214,6 +219,13 @@ class DeviceFile(OpenFile):
     def sync(self, kind: str) -> None:
         self.kernel.check(kind, self.path)
         raise os_error(errno.EINVAL)
+
+
+def write_errors_of(kernel: "Kernel") -> WriteErrors:
+    """What `kernel` remembers of failed syncs, from now on."""
+    if kernel.write_errors is None:
+        kernel.write_errors = WriteErrors(kernel)
+    return kernel.write_errors
 
 
 def truncate(kernel: "Kernel", ino: int, size: int) -> None:
@@ -265,9 +277,11 @@ def close(kernel: "Kernel", fd: int) -> None:
     """close(2): the descriptor goes even where the call fails."""
     open_file = lookup(kernel, fd)
     outcome = kernel.call("close", open_file.path)
-    drop(kernel, fd)
     if outcome is not None and outcome.errno is not None:
+        write_errors_of(kernel).fail_close(open_file, outcome)
+        drop(kernel, fd)
         raise os_error(outcome.errno)
+    drop(kernel, fd)
 
 
 def drop(kernel: "Kernel", fd: int) -> None:

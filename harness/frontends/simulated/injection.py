@@ -36,7 +36,8 @@ class Outcome(Protocol):
     `errno`: the error it ends with. `allowed`: bytes of a write that land; with an errno and more than 0 bytes the
     write returns that count, and the next write to this open file gets the errno (what a full disk does). `delay`:
     seconds on the virtual clock before the call goes on. An attribute `lying`, where there is one and it is true: the
-    sync reports success and syncs nothing.
+    sync reports success and syncs nothing. Attributes `cache` (a `harness.trace.CachePolicy`) and `forgets` ("at once"):
+    what a sync that fails leaves in the page cache, and that the cache drops what was left clean.
     """
 
     @property

@@ -125,6 +125,10 @@ class InodeTable:
         """Inodes up to `ino` were handed out before."""
         self._next_ino = max(self._next_ino, ino + 1)
 
+    def first_node(self, ino: int) -> Node | None:
+        """Inode `ino` as this life found it; None for one of its own."""
+        return self._start.get(ino)
+
     # -- contents --------------------------------------------------------------------------------------------------
 
     def look_at(self, ino: int) -> None:

@@ -41,6 +41,7 @@ FIRST_DESCRIPTOR: Final = 2**30
 
 if TYPE_CHECKING:
     from harness.frontends.simulated.descriptors import OpenFile
+    from harness.frontends.simulated.write_errors import WriteErrors
 
 # posixpath's own functions: the ones in `os.path` may be the subject's, redirected
 _dirname: Final = os.path.dirname
@@ -115,6 +116,7 @@ class Kernel(InodeTable):
         "seed",
         "trace",
         "umask",
+        "write_errors",
     )
 
     def __init__(
@@ -169,6 +171,7 @@ class Kernel(InodeTable):
         self.locks = LockTable()
         self.entropy: determinism.Entropy | None = None
         self.activations = 0
+        self.write_errors: WriteErrors | None = None
 
     # -- the choke point -------------------------------------------------------------------------------------------
 
@@ -213,6 +216,12 @@ class Kernel(InodeTable):
                 f"call {number}, {kind} of {path}: one life may make {self._call_limit} calls (call_limit); "
                 "look for a loop without end, or raise the limit"
             )
+
+    def own_items(self) -> list[Item]:
+        """What this life has recorded. Raises ValueError where nothing is recorded."""
+        if not self.recording:
+            raise ValueError("recording is False: what a failed sync leaves on the disk is known from the trace only")
+        return self._items[self._position :]
 
     @property
     def position(self) -> int:

@@ -11,6 +11,7 @@ from harness.disk import DiskImage, File, Folder, Node, SymbolicLink
 from harness.durability.profiles import Profile
 from harness.trace import (
     Create,
+    Evict,
     FailedSync,
     Fdatasync,
     Fsync,
@@ -19,6 +20,7 @@ from harness.trace import (
     Mark,
     Mkdir,
     Rename,
+    Revert,
     Rmdir,
     Symlink,
     SyncAll,
@@ -161,11 +163,21 @@ class NaiveDisk:
             case SyncAll(begun=begun):
                 limit = position if begun is None else begun
                 self._persist({part for part in self.pending() if part.position < limit})
-            case FailedSync(ino=ino):
+            case FailedSync(ino=ino, cache=cache):
                 for part in self.pending():
-                    if part.kind == "data" and part.ino == ino:
+                    if part.kind == "data" and part.ino == ino and cache in ("drop-clean", "late-report"):
                         part.dropped = True
                 self._relate()
+            case Evict(ino=ino, pieces=pieces):
+                self.live = self.live.apply(op)
+                for offset, _ in pieces:
+                    self.gone |= set(self.evictable(ino).get(offset // 512, ()))
+            case Revert(ino=ino):
+                self.live = self.live.apply(op)
+                self.base = self.base.with_files({ino: File(self.live.nodes[ino].data)})
+                own = {part for part in self.parts if part.kind != "entry" and part.ino == ino}
+                self.durable -= own
+                self.gone |= own
             case _:
                 exists = not isinstance(op, Write | Truncate) or self._can_be_named(op.ino)
                 new = split(op, position, self.profile, self.live)
@@ -174,6 +186,28 @@ class NaiveDisk:
                 if not exists:
                     self.gone |= set(new)
                 self._relate()
+
+    def evictable(self, ino: int) -> dict[int, list[Part]]:
+        """Sectors of `ino` whose pending data was dropped, all of it: clean in the cache, and not on the disk."""
+        found: dict[int, list[Part]] = {}
+        for part in self.pending():
+            if part.kind == "data" and part.ino == ino:
+                found.setdefault(part.start // 512, []).append(part)
+        return {sector: parts for sector, parts in found.items() if all(part.dropped for part in parts)}
+
+    def old_blocks(self, ino: int) -> list[tuple[int, bytes]]:
+        """(offset, bytes) of the evictable sectors as the disk has them, under the sizes of the running system."""
+        sectors = self.evictable(ino)
+        absent = {part for parts in sectors.values() for part in parts}
+        node = self._nodes((self.durable | set(self.pending())) - absent)[ino]
+        assert isinstance(node, File)
+        blocks = [(sector * 512, node.data[sector * 512 : sector * 512 + 512]) for sector in sorted(sectors)]
+        return [(offset, block) for offset, block in blocks if block]
+
+    def durable_content(self, ino: int) -> bytes:
+        node = self._nodes(self.durable)[ino]
+        assert isinstance(node, File)
+        return node.data
 
     def _relate(self) -> None:
         for index, b in enumerate(self.parts):
@@ -222,7 +256,7 @@ class NaiveDisk:
             return
         for part in covered:
             if not part.dropped:
-                self.durable |= {part} | part.before
+                self.durable |= ({part} | part.before) - self.gone
         for part in self.pending():
             if part.kind != "entry" and not self._can_be_named(part.ino):
                 self.gone.add(part)

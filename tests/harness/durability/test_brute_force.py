@@ -15,6 +15,7 @@ from harness.durability.trees import state_key
 from harness.trace import (
     ROOT,
     Create,
+    Evict,
     FailedSync,
     Fdatasync,
     Fsync,
@@ -22,6 +23,7 @@ from harness.trace import (
     Link,
     Mkdir,
     Rename,
+    Revert,
     Rmdir,
     Symlink,
     SyncAll,
@@ -32,7 +34,7 @@ from harness.trace import (
 
 DATA, BELOW, OLD, EMPTY = 2, 3, 4, 5
 GROUPS = {
-    "unordered": ("strict", "ext2", "apfs"),
+    "unordered": ("strict", "ext2", "freebsd-ufs", "apfs"),
     "metadata in order": ("ext4", "ext4-writeback", "xfs"),
     "data in order": ("ext3", "ext4-documented", "ext4-journal"),
     "btrfs": ("btrfs", "btrfs-documented"),
@@ -49,7 +51,7 @@ LENGTHS = (1, 100, 300, 512, 700)
 NAMES = ("a", "b", "c")
 KINDS = (
     *("write", "write", "write", "fsync", "fsync", "rename", "rename", "create", "unlink", "truncate", "datasync"),
-    *("link", "mkdir", "symlink", "failed", "sync", "move", "rmdir"),
+    *("link", "mkdir", "symlink", "failed", "failed", "evict", "revert", "sync", "move", "rmdir"),
 )
 
 
@@ -80,8 +82,17 @@ def traces(draw: st.DrawFn, profile: Profile, most: int) -> list[Item]:
             item = Fsync(draw(st.sampled_from(files + folders)), begun)
         elif kind == "datasync" and files:
             item = Fdatasync(draw(st.sampled_from(files)))
-        elif kind == "failed" and files and profile.failed_sync == "drop-clean":
-            item = FailedSync(draw(st.sampled_from(files)), 5)
+        elif kind == "failed" and files:
+            cache = draw(st.sampled_from((profile.failed_sync, profile.failed_sync, "untouched")))
+            item = FailedSync(draw(st.sampled_from(files)), 5, cache)
+        elif kind == "evict" and files:
+            ino = draw(st.sampled_from(files))
+            blocks = tuple(block for block in disk.old_blocks(ino) if draw(st.sampled_from((True, True, False))))
+            item = Evict(ino, blocks) if blocks else None
+        elif kind == "revert" and files and profile.failed_sync == "revert":
+            ino = draw(st.sampled_from(files))
+            content = disk.durable_content(ino)
+            item = Revert(ino, len(content), ((0, content),) if content else ())
         elif kind == "sync":
             item = SyncAll()
         elif kind == "create" and free:
@@ -287,3 +298,32 @@ def test_hard_traces_agree_with_brute_force(trace: str, name: str) -> None:
     rules = with_sector_tears(PROFILES[name])
     items = [item for item in HARD[trace] if rules.failed_sync == "drop-clean" or not isinstance(item, FailedSync)]
     assert_agrees(items, rules)
+
+
+AFTER: dict[str, list[Item]] = {
+    "nothing": [],
+    "a retry that returns 0": [Fsync(OLD)],
+    "a later write into the same sector": [Write(OLD, 1_000, b"c" * 40), Fsync(OLD)],
+    "a later append": [Write(OLD, 1_100, b"c" * 40), Fsync(OLD)],
+    "a shrink": [Truncate(OLD, 800), Fsync(OLD)],
+    "a second failure": [Write(OLD, 1_000, b"c" * 40), FailedSync(OLD, 5), Fsync(OLD)],
+}
+
+
+@pytest.mark.parametrize("after", AFTER)
+@pytest.mark.parametrize("name", ["strict", "ext4", "xfs", "ext3", "ext4-journal", "btrfs", "freebsd-ufs"])
+def test_after_a_failed_sync_the_engine_agrees_with_brute_force(name: str, after: str) -> None:
+    rules = with_sector_tears(PROFILES[name])
+    failing: list[Item] = [Write(OLD, 650, b"a" * 150), Write(OLD, 900, b"b" * 200)]
+    naive = NaiveDisk(base_image(), rules)
+    for position, item in enumerate(failing := [*failing, FailedSync(OLD, 5, rules.failed_sync)]):
+        naive.feed(position, item)
+    observed: list[list[Item]] = [[]]
+    if rules.failed_sync == "revert":
+        observed = [[Revert(OLD, 700, ((0, naive.durable_content(OLD)),))]]
+    elif rules.failed_sync != "stay-dirty":
+        blocks = naive.old_blocks(OLD)
+        observed += [[Evict(OLD, tuple(blocks))], [Evict(OLD, tuple(blocks[:1]))], [Evict(OLD, tuple(blocks[1:]))]]
+    follow = [FailedSync(OLD, 5, rules.failed_sync) if isinstance(item, FailedSync) else item for item in AFTER[after]]
+    for seen in observed:
+        assert_agrees([*failing, *seen, *follow], rules)

@@ -264,8 +264,8 @@ def test_a_failed_fsync_leaves_a_zero_tail_where_data_came_first(name: str) -> N
 
 
 @pytest.mark.parametrize("name", ["btrfs", "btrfs-documented", "ext4-journal"])
-def test_a_policy_that_is_not_modelled_is_named(name: str) -> None:
-    with pytest.raises(ValueError, match=f"{name}.*{profile(name).failed_sync}"):
+def test_a_failure_that_the_file_system_does_not_show_is_told_with_both_policies(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name}.*drop-clean.*{profile(name).failed_sync}"):
         walked(base_with(log=b""), [Write(3, 0, b"a"), FailedSync(3, 5)], profile(name))
 
 

@@ -21,6 +21,7 @@ ROWS = {
     "xfs": ("all", "yes", True, False, "free", "always", True, "sector"),
     "btrfs": ("none", "same-directory", True, False, "free", "always", False, "sector"),
     "btrfs-documented": ("same-directory", "yes", True, True, "free", "always", False, "sector"),
+    "freebsd-ufs": ("none", "yes", False, False, "free", "no", False, "byte"),
     "apfs": ("none", "yes", False, False, "free", "no", False, "byte"),
 }
 
@@ -57,6 +58,16 @@ def test_only_a_killed_process_keeps_the_page_cache() -> None:
 
 def test_only_macos_ignores_fsync() -> None:
     assert [name for name, row in PROFILES.items() if not row.sync_persists] == ["apfs"]
+
+
+def test_each_policy_of_a_failed_sync_has_its_file_systems() -> None:
+    others = {name: row.failed_sync for name, row in PROFILES.items() if row.failed_sync != "drop-clean"}
+    assert others == {
+        "ext4-journal": "late-report",
+        "btrfs": "revert",
+        "btrfs-documented": "revert",
+        "freebsd-ufs": "stay-dirty",
+    }
 
 
 def test_an_unknown_profile_is_told_the_known_ones() -> None:
