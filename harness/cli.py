@@ -383,12 +383,13 @@ def bugs(
 
 def _bug_references(ids: Sequence[str]) -> list[str]:
     known = {bug.id: f"{scenario.reference}/{bug.id}" for scenario in _found(()) for bug in scenario.bugs()}
-    unknown = [bug_id for bug_id in ids if bug_id not in known]
+    known_as = {**known, **{reference: reference for reference in known.values()}}
+    unknown = [bug_id for bug_id in ids if bug_id not in known_as]
     if unknown:
         raise _usage(f"no seeded bug {', '.join(unknown)}; `harness list` shows all {len(known)}")
     if not known:
         raise _usage("no installed scenario has seeded bugs")
-    return [known[bug_id] for bug_id in ids] if ids else list(known.values())
+    return [known_as[bug_id] for bug_id in ids] if ids else list(known.values())
 
 
 def _hunted(references: Sequence[str], seed: int, profiles: tuple[str, ...], workers: int, budget: float | None) -> Any:

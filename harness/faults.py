@@ -120,6 +120,9 @@ class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
                 f"goes with {', '.join(_SYNCS)} only",
             )
             _demand(self.errno is None, "lying", True, "reports success: give no errno")
+        known = ("drop-clean", *_LEFT)
+        _demand(self.cache in known, "cache", self.cache, f"must be among {', '.join(known)}")
+        _demand(self.forgets in ("never", "at once"), "forgets", self.forgets, "must be 'never' or 'at once'")
         if self.cache != "drop-clean" or self.forgets != "never":
             field, value = ("cache", self.cache) if self.cache != "drop-clean" else ("forgets", self.forgets)
             _demand(self.fails_syncs, field, value, "goes with an errno on fsync, fdatasync or close")

@@ -149,7 +149,8 @@ class SeededBug(msgspec.Struct, frozen=True):
     `build` makes the scenario with the buggy subject; contract, world and workloads stay those of the correct one.
     `expected` is the verdict that must show. `workloads` are tried first (all of them follow). A bug with `facets` is
     caught when each of them has shown as a finding of its own. `number` is its place in the catalogue, by which lists
-    are sorted (0: it has none); several bugs may show different faces of one number.
+    are sorted (0: it has none); several bugs may show different faces of one number. `profiles`: durability profiles
+    that it is hunted under beside those of the run, where only another file system brings it out.
     """
 
     id: str
@@ -161,6 +162,7 @@ class SeededBug(msgspec.Struct, frozen=True):
     workloads: tuple[str, ...] = ()
     facets: tuple[Facet, ...] = ()
     number: int = 0
+    profiles: tuple[str, ...] = ()
 
     @property
     def place(self) -> tuple[int, str]:

@@ -13,7 +13,8 @@ Place = Callable[[int], str]
 
 
 def missing_operations(base: DiskImage, items: Sequence[Item], state: CrashState) -> list[tuple[int, str]]:
-    """(position, words) of each operation that had not wholly reached the disk, in trace order.
+    """(position, words) of each operation that had not wholly reached the disk, in trace order; also of those that a
+    failed sync kept off it for good, which no state has.
 
     "240 of 300 bytes of the write to /data/log", "the entry calls.jsonl in /data". ValueError for a state of another
     trace.
@@ -28,7 +29,17 @@ def missing_operations(base: DiskImage, items: Sequence[Item], state: CrashState
             )
         lost.setdefault(name.operation, []).append(units[name])
     place = _places(base, items[: state.position])
-    words = {position: _in_words(items[position], found, place) for position, found in lost.items()}
+    given_up: dict[int, list[Unit]] = {}
+    for unit in walk.disk.given_up:
+        given_up.setdefault(unit.id.operation, []).append(unit)
+    words = {
+        position: f"{_in_words(items[position], found, place)}, given up by a failed sync"
+        for position, found in given_up.items()
+    }
+    words |= {
+        position: _in_words(items[position], [*found, *given_up.get(position, ())], place)
+        for position, found in lost.items()
+    }
     if state.cut is not None:
         position, kept = state.cut
         write = items[position]

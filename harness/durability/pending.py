@@ -61,7 +61,8 @@ class Pending:
     """The disk while it runs: feed it the items of a trace in order.
 
     `pending`: mask of the units that may or may not have survived; `spine`: those of them that tie files and names to
-    each other, so that the contents of two files are independent once the spine is decided.
+    each other, so that the contents of two files are independent once the spine is decided. `given_up`: units that
+    a failed sync kept off the disk for good.
     """
 
     def __init__(self, base: DiskImage, profile: Profile) -> None:
@@ -73,6 +74,7 @@ class Pending:
         self.units: dict[int, Unit] = {}
         self.histories: dict[int, FileHistory] = {}
         self.appends: list[Append] = []
+        self.given_up: list[DataUnit | SizeUnit] = []
         self.version = 0
         self.tree_version = 0
         self._order = Order(profile)
@@ -301,6 +303,7 @@ class Pending:
         del self.nodes[ino]
         del self._links[ino]
         history = self.histories.pop(ino, None)
+        self.given_up = [unit for unit in self.given_up if unit.ino != ino]
         if history is not None:
             for unit in history.units():
                 self.units.pop(unit.bit, None)
@@ -400,10 +403,12 @@ class Pending:
         self._forget_durable()
 
     def _give_up(self, gone: int) -> None:
-        """These units survive no crash; what had to come after them need not wait."""
+        """These units of files survive no crash; what had to come after them need not wait."""
         self.pending &= ~gone
         for bit in [bit for bit in self.units if bit & gone]:
-            del self.units[bit]
+            unit = self.units.pop(bit)
+            assert not isinstance(unit, EntryUnit)
+            self.given_up.append(unit)
 
 
 def _in_journal(unit: Unit) -> bool:

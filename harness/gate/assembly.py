@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from harness.durability.profiles import profile as profile_of
+from harness.explore.saved_case import SavedCase
 from harness.explore.tally import Tally
 from harness.gate.options import ANY_VERDICT, ends
 from harness.gate.outcome import ScenarioResult
@@ -78,9 +80,15 @@ def stopped(key: RunKey, results: Mapping[str, ScenarioResult]) -> bool:
 def share_of(tally: Tally, task: Task, profile: str) -> Tally:
     """What a chunk says about one profile: a chunk of faults is swept under all, its deaths under one each."""
     if task.kind == "faults" and "+" in task.profile:
-        own = [f for f in tally.findings if not f.case.deaths or f.case.profile == profile]
-        return msgspec.structs.replace(tally, findings=own)
+        return msgspec.structs.replace(tally, findings=[f for f in tally.findings if _found_under(f.case, profile)])
     return tally
+
+
+def _found_under(case: SavedCase, name: str) -> bool:
+    """Is a case of the fault sweep one of this profile: the disk of its death, or what its failed syncs left?"""
+    if case.deaths or case.plan is None:
+        return not case.deaths or case.profile == name
+    return all(fault.cache in ("drop-clean", profile_of(name).failed_sync) for fault in case.plan.faults)
 
 
 def _begun(opening: Opening, profile: str) -> ScenarioResult:

@@ -59,7 +59,7 @@ def hunt(reference: str, seed: int, profiles: tuple[str, ...]) -> Caught:
     error = ""
     try:
         with session():
-            for part in _stages(scenario, bug, seed, profiles):
+            for part in _stages(scenario, bug, seed, tuple(dict.fromkeys((*profiles, *bug.profiles)))):
                 tally.add(part)
                 if _done(bug, tally.findings):
                     break

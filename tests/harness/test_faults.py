@@ -176,6 +176,11 @@ def test_no_more_lands_than_there_is_room(budget: int, steps: list[tuple[int, in
         ("keep", {"kinds": ("write",), "keep": -1, "errno": "EIO"}),
         ("lying", {"kinds": ("write",), "lying": True}),
         ("lying", {"kinds": ("fsync",), "lying": True, "errno": "EIO"}),
+        ("cache", {"kinds": ("write",), "errno": "EIO", "cache": "revert"}),
+        ("cache", {"kinds": ("fsync",), "lying": True, "cache": "revert"}),
+        ("cache", {"kinds": ("fsync",), "errno": "EIO", "cache": "write-through"}),
+        ("forgets", {"kinds": ("rename",), "errno": "EIO", "forgets": "at once"}),
+        ("forgets", {"kinds": ("fsync",), "errno": "EIO", "cache": "stay-dirty", "forgets": "at once"}),
         ("does nothing", {}),
     ],
 )
@@ -213,11 +218,38 @@ def test_a_plan_survives_json(plan: FaultPlan) -> None:
         (FaultPlan((Fault(delay=2.0, occurrence=12),)), "a delay of 2 s on the 12th call, once"),
         (FaultPlan((Fault(errno="EIO", call=3, occurrence=2),)), "EIO on the 2nd call from call 3 on, once"),
         (FaultPlan((Fault(("fsync",), lying=True),)), "a lie on the 1st fsync, once"),
+        (
+            FaultPlan((Fault(("fsync",), errno="EIO", cache="late-report", forgets="at once"),)),
+            "EIO on the 1st fsync, once, told at the next sync only, then the page cache forgets",
+        ),
         (FaultPlan(budget=4096), "the disk is full after 4,096 bytes"),
     ],
 )
 def test_a_plan_reads_as_one_line(plan: FaultPlan, line: str) -> None:
     assert plan.describe() == line
+
+
+def test_a_plan_of_old_leaves_what_every_plan_left() -> None:
+    old = b'{"faults":[{"kinds":["fsync"],"errno":"EIO"}]}'
+    plan = msgspec.json.decode(old, type=FaultPlan)
+    assert (plan.faults[0].cache, plan.faults[0].forgets) == ("drop-clean", "never")
+    assert msgspec.json.encode(FaultPlan((Fault(("fsync",), errno="EIO"),))) == old
+
+
+def test_a_policy_is_for_faults_that_make_syncs_fail() -> None:
+    sync, close, write = (Fault((kind,), errno="EIO") for kind in ("fsync", "close", "write"))
+    spread = Fault(("write", "fdatasync"), errno="EIO")
+    plan = FaultPlan((sync, close, write, spread), budget=10).leaving("revert")
+    assert [fault.cache for fault in plan.faults] == ["revert", "revert", "drop-clean", "revert"]
+    assert plan.budget == 10
+    assert [fault.forgets for fault in FaultPlan((sync, write)).forgetting().faults] == ["at once", "never"]
+    assert [FaultPlan((fault,)).fails_syncs for fault in (sync, close, write, spread)] == [True, True, False, True]
+
+
+def test_every_hit_of_a_lasting_fault_leaves_the_same() -> None:
+    fault = Fault(("fsync",), errno="EIO", lasts=None, cache="revert")
+    found = outcomes(fault, [("fsync", "/data/a", 0)] * 3)
+    assert [outcome.cache for outcome in found if outcome is not None] == ["revert"] * 3
 
 
 # --- the sweep --------------------------------------------------------------------------------------------------------

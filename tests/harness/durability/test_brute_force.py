@@ -10,6 +10,7 @@ from naive_disk import NaiveDisk
 from harness.disk import DiskImage, File, Folder
 from harness.durability.crash_states import CrashStates
 from harness.durability.legality import image_of, legal_under
+from harness.durability.on_disk import Durable, evicted, reverted
 from harness.durability.profiles import PROFILES, Profile, with_sector_tears
 from harness.durability.trees import state_key
 from harness.trace import (
@@ -298,6 +299,27 @@ def test_hard_traces_agree_with_brute_force(trace: str, name: str) -> None:
     rules = with_sector_tears(PROFILES[name])
     items = [item for item in HARD[trace] if rules.failed_sync == "drop-clean" or not isinstance(item, FailedSync)]
     assert_agrees(items, rules)
+
+
+@QUICK
+@given(traces(with_sector_tears(PROFILES["strict"]), 9))
+def test_the_old_blocks_that_a_reader_sees_are_those_of_brute_force(drawn: list[Item]) -> None:
+    """`harness.durability.on_disk` follows one file and its syncs only; the naive disk tries to know everything."""
+    naive = NaiveDisk(base_image(), with_sector_tears(PROFILES["strict"]))
+    items = [item for item in drawn if not isinstance(item, Evict) and getattr(item, "begun", None) is None]
+    for position, item in enumerate(items):
+        naive.feed(position, item)
+    for ino in {ino for _, ino, node in naive.live.walk() if isinstance(node, File)}:
+        before, now = base_image().nodes.get(ino), naive.live.nodes[ino]
+        assert isinstance(now, File)
+        disk = Durable(ino, before.data if isinstance(before, File) else b"").after(items)
+        change = evicted(ino, now, disk)
+        blocks = [(at, block) for at, block in naive.old_blocks(ino) if now.read(at, len(block)) != block]
+        assert (list(change.pieces) if change is not None else []) == blocks
+        if not any(isinstance(item, FailedSync) for item in items):
+            back = reverted(ino, now, disk)
+            reached = naive.live if back is None else naive.live.apply(back)
+            assert reached.nodes[ino].data == naive.durable_content(ino)  # type: ignore[union-attr]  # a File
 
 
 AFTER: dict[str, list[Item]] = {

@@ -9,9 +9,10 @@ import pytest
 from harness.disk import DiskImage, File
 from harness.durability.counting import count_down_sets, list_down_sets, union_size
 from harness.durability.crash_states import CrashState, CrashStates, KillPoint
+from harness.durability.missing import missing_operations
 from harness.durability.profiles import PROFILES, Profile, profile, with_sector_tears
 from harness.durability.trees import state_key
-from harness.trace import Create, FailedSync, Fsync, Item, Mark, Rename, SyncAll, Truncate, Unlink, Write
+from harness.trace import Create, Evict, FailedSync, Fsync, Item, Mark, Rename, Revert, SyncAll, Truncate, Unlink, Write
 
 DATA = 2
 SECTORS = with_sector_tears(profile("strict"))
@@ -261,6 +262,37 @@ def test_what_is_written_after_a_failed_fsync_is_synced_as_ever() -> None:
 def test_a_failed_fsync_leaves_a_zero_tail_where_data_came_first(name: str) -> None:
     items: list[Item] = [Write(3, 0, b"a" * 300), FailedSync(3, 5), Fsync(3)]
     assert set(contents(walked(base_with(log=b""), items, profile(name)).at())) == {bytes(300), b"a" * 300}
+
+
+def test_after_a_late_report_the_first_sync_has_written_nothing() -> None:
+    journal = profile("ext4-journal")
+    first: list[Item] = [Write(3, 0, b"a" * 300), FailedSync(3, 0, "late-report"), Mark("acknowledged", "1")]
+    assert b"" in contents(walked(base_with(log=b""), first, journal).at())
+    told: list[Item] = [*first, FailedSync(3, 5, "late-report"), Fsync(3)]
+    assert set(contents(walked(base_with(log=b""), told, journal).at())) == {bytes(300), b"a" * 300}
+
+
+def test_what_stays_dirty_is_made_durable_by_the_retry() -> None:
+    items: list[Item] = [Write(3, 0, b"a" * 300), FailedSync(3, 5, "stay-dirty"), Fsync(3)]
+    assert contents(walked(base_with(log=b""), items, profile("freebsd-ufs")).at()) == [b"a" * 300]
+
+
+def test_a_reverted_file_has_nothing_pending() -> None:
+    items: list[Item] = [Write(3, 2, b"a" * 300), FailedSync(3, 5, "revert"), Revert(3, 2)]
+    assert contents(walked(base_with(log=b"ok"), items, profile("btrfs")).at()) == [b"ok"]
+
+
+def test_who_has_read_the_old_block_knows_what_a_crash_leaves() -> None:
+    """Before the eviction the dropped bytes may or may not be on the disk; the reader has decided it."""
+    items: list[Item] = [Write(3, 0, b"a" * 300), FailedSync(3, 5), Fsync(3), Evict(3, ((0, bytes(300)),))]
+    assert contents(walked(base_with(log=b""), items, SECTORS).at()) == [bytes(300)]
+
+
+def test_what_a_failed_sync_gave_up_is_named_in_every_state() -> None:
+    items: list[Item] = [Write(3, 0, b"a" * 300), FailedSync(3, 5, "revert"), Revert(3, 0), Write(3, 0, b"b")]
+    expected = "300 of 300 bytes of the write to /data/log, given up by a failed sync"
+    for state, _ in walked(base_with(log=b""), items, profile("btrfs")).at().states():
+        assert missing_operations(base_with(log=b""), items, state)[0] == (0, expected)
 
 
 @pytest.mark.parametrize("name", ["btrfs", "btrfs-documented", "ext4-journal"])
