@@ -6,7 +6,7 @@ from typing import TypeVar
 from harness.disk import DiskImage
 from harness.durability.counting import bits_of
 from harness.durability.crash_states import BOUND, CrashState, CrashStates
-from harness.durability.pending import OtherPolicy
+from harness.durability.pending import UnmodelledPolicy
 from harness.durability.profiles import Profile, profile
 from harness.durability.trees import CrashImage
 from harness.trace import Item, Write
@@ -78,7 +78,7 @@ def legal_under(
     """
     try:
         walk = walk_to(base, items, position, rules, bound=bound)
-    except OtherPolicy:
+    except UnmodelledPolicy:
         return None
     wanted = CrashImage.of(image)
     point = walk.at()

@@ -17,7 +17,7 @@ from harness.trace import Evict, FailedSync, Fdatasync, Fsync, Item, Revert, Syn
 class Durable:
     """The file `ino` as the disk has it. `durable`: after the last sync; `blocks`: the same under the sizes since.
 
-    `dirty`: the sectors that differ in the cache and will be written by the next sync.
+    `dirty`: the sectors that differ in the cache and will be written by the next sync. `changed`: anything since then?
     """
 
     def __init__(self, ino: int, content: bytes) -> None:
@@ -25,6 +25,7 @@ class Durable:
         self.durable = content
         self.blocks = bytearray(content)
         self.dirty: set[int] = set()
+        self.changed = False
         self._cache = bytearray(content)
 
     def after(self, items: Iterable[Item]) -> "Durable":
@@ -40,14 +41,17 @@ class Durable:
                 end = offset + len(data)
                 self._resize(max(len(self._cache), end))
                 self._cache[offset:end] = data
+                self.changed = True
                 self.dirty.update(range(offset // SECTOR, -(-end // SECTOR)))
             case Truncate(size=size):
                 self._resize(size)
+                self.changed = True
             case Fsync() | Fdatasync() | SyncAll():
                 for sector in self.dirty:
                     self.blocks[_span(sector)] = self._cache[_span(sector)]
                 self.durable = bytes(self.blocks)
                 self.dirty.clear()
+                self.changed = False
             case FailedSync(cache="drop-clean" | "late-report"):
                 self.dirty.clear()
             case Evict(pieces=pieces):
@@ -57,6 +61,7 @@ class Durable:
                 self._put(pieces)
                 self.durable, self.blocks = bytes(self._cache), bytearray(self._cache)
                 self.dirty.clear()
+                self.changed = False
 
     def _resize(self, size: int) -> None:
         for content in (self._cache, self.blocks):
@@ -81,6 +86,8 @@ def evicted(ino: int, cached: File, disk: Durable) -> Evict | None:
 
 def reverted(ino: int, cached: File, disk: Durable) -> Revert | None:
     """The way back to what was durable; None where nothing has changed since."""
+    if not disk.changed:
+        return None
     size = len(disk.durable)
     pieces = tuple(_differing(cached.truncate(size).data, disk.durable))
     return Revert(ino, size, pieces) if pieces or size != cached.size else None

@@ -39,7 +39,7 @@ _SHIFT_FROM: Final = 256
 """Masks are made shorter when so many of their lowest bits are durable."""
 
 
-class OtherPolicy(ValueError):
+class UnmodelledPolicy(ValueError):
     """A sync failed in a way that this profile's file system does not show; the message names both policies."""
 
 
@@ -344,7 +344,7 @@ class Pending:
 
     def _sync_failed(self, item: FailedSync) -> None:
         if item.cache not in (self.profile.failed_sync, "untouched"):
-            raise OtherPolicy(
+            raise UnmodelledPolicy(
                 f"profile {self.profile.name!r}: the run has a failed sync that leaves {item.cache!r}, here it would "
                 f"leave {self.profile.failed_sync!r}; give the fault cache={self.profile.failed_sync!r}, or choose "
                 "another profile"

@@ -128,7 +128,7 @@ class CrashSweep:
     def _judge(self, position: int, state: CrashState, image: DiskImage) -> Judged:
         judged = self._restart(position, state, image)
         for told in judged.violations:
-            discovery = Discovery(self.recording, (Death(position, state),), told, image)
+            discovery = Discovery(self.recording, (Death(position, state),), told, image, plan=self.recording.plan)
             report(self.tally, discovery, again=lambda other, disk: self._restart(position, other, disk))
         return judged
 
@@ -225,7 +225,8 @@ class CrashSweep:
         )
         for told in judged.violations:
             deaths = (Death(position, state), Death(later, found))
-            report(self.tally, Discovery(self.recording, deaths, told, disk, second), again=None)
+            discovery = Discovery(self.recording, deaths, told, disk, second, self.recording.plan)
+            report(self.tally, discovery, again=None)
         return judged.reads
 
 

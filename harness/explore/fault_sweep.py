@@ -93,7 +93,7 @@ class FaultSweep:
                 self._judge_deaths(faulty, here, [name for name in self.profiles if name not in names])
                 return
             forgets = policy in LEAVES_CLEAN and all(one.errno == EVICTING for one in here.plan.faults)
-            if forgets and (faulty.looked_at_stale or rewrites_dropped_sector(faulty.items)):
+            if forgets and not faulty.hung and (faulty.looked_at_stale or rewrites_dropped_sector(faulty.items)):
                 self._run_one(PlannedFault(fault.call, here.plan.forgetting()), names)
 
     def _run_one(self, fault: PlannedFault, names: Sequence[str]) -> Recording:

@@ -24,7 +24,8 @@ class Recording:
     `failure` is set where the subject raised (in boot or steps); under a fault plan that is a way of telling. `hung`
     says that it did not come back. `observed` is what the living subject showed at the end of its steps (None where
     it failed), `clean` the same after settling, `settled_ledger` the ledger then. `looked_at_stale`: a file was read after
-    a failed sync had left pages of it clean that the disk does not have.
+    a failed sync had left pages of it clean that the disk does not have. `plan`: the faults that were put in place of the
+    workload's own.
     """
 
     def __init__(self, scenario: AnyScenario, workload: str, seed: int, base: DiskImage, trace: Trace) -> None:
@@ -44,6 +45,7 @@ class Recording:
         self.ledgers: list[Ledger] = []
         self.calls: list[CallRecord] = []
         self.fired: list[Fired] = []
+        self.plan: FaultPlan | None = None
         self.looked_at_stale = False
         self.probes: dict[str, int] = {}
         self.notes: list[tuple[int, str]] = []
@@ -135,6 +137,7 @@ def record(
     trace = Trace()
     base = first_image(scenario)
     recording = Recording(scenario, workload, seed, base, trace)
+    recording.plan = plan
     watcher = _Watcher(recording)
     life = Life(
         scenario,

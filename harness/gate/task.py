@@ -7,6 +7,7 @@ the chunk it was given. Same seed, same states, same verdicts, whatever the spli
 import msgspec
 
 from harness.clock import machine_seconds
+from harness.durability.profiles import profile
 from harness.explore.crash_sweep import CrashSweep, Stop, never
 from harness.explore.fault_sweep import FaultSweep, planned
 from harness.explore.judging import ByPhase, by_phase
@@ -17,6 +18,7 @@ from harness.frontends.simulated import Redirection
 from harness.gate.options import ends
 from harness.repro import source_digests
 from harness.subjects import find_one
+from harness.trace import CachePolicy
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -51,7 +53,7 @@ class Workshop:
 
     def __init__(self, scenarios: dict[str, AnyScenario] | None = None) -> None:
         self._scenarios: dict[str, AnyScenario] = dict(scenarios or {})
-        self._recordings: dict[tuple[str, str, int], Recording] = {}
+        self._recordings: dict[tuple[str, str, int, CachePolicy], Recording] = {}
         self._contracts: dict[str, ByPhase] = {}
 
     def scenario(self, reference: str) -> AnyScenario:
@@ -64,11 +66,14 @@ class Workshop:
             self._contracts[reference] = by_phase(self.scenario(reference).contract())
         return self._contracts[reference]
 
-    def recording(self, reference: str, workload: str, seed: int) -> Recording:
-        """The clean run of a workload, with its calls."""
-        key = (reference, workload, seed)
+    def recording(self, reference: str, workload: str, seed: int, policy: CachePolicy = "drop-clean") -> Recording:
+        """The clean run of a workload, with its calls; where its own faults make syncs fail, under this policy."""
+        key = (reference, workload, seed, policy)
         if key not in self._recordings:
-            self._recordings[key] = record(self.scenario(reference), workload, seed, log_calls=True)
+            scenario = self.scenario(reference)
+            own = scenario.plan(workload)
+            plan = own.leaving(policy) if own is not None and own.leaving(policy) != own else None
+            self._recordings[key] = record(scenario, workload, seed, plan=plan, log_calls=True)
         return self._recordings[key]
 
     def perform(self, task: Task, watch: Stop = never) -> Tally:
@@ -78,7 +83,12 @@ class Workshop:
         """
         if task.kind == "histories":
             return self._histories(task, watch)
-        recording = self.recording(task.scenario, task.workload, task.seed)
+        # A run without failing syncs is the same under every policy; one record of it does for all profiles.
+        policy = profile(task.profile).failed_sync if task.kind == "crash" else "drop-clean"
+        own = self.scenario(task.scenario).plan(task.workload)
+        if own is None or not own.fails_syncs:
+            policy = "drop-clean"
+        recording = self.recording(task.scenario, task.workload, task.seed, policy)
         contract = self.contract(task.scenario)
 
         def stop(tally: Tally) -> bool:

@@ -217,11 +217,11 @@ class Kernel(InodeTable):
                 "look for a loop without end, or raise the limit"
             )
 
-    def own_items(self) -> list[Item]:
-        """What this life has recorded. Raises ValueError where nothing is recorded."""
+    def own_items(self, first: int = 0) -> list[Item]:
+        """What this life has recorded, from its item number `first` on. Raises ValueError where nothing is recorded."""
         if not self.recording:
             raise ValueError("recording is False: what a failed sync leaves on the disk is known from the trace only")
-        return self._items[self._position :]
+        return self._items[self._position + first :]
 
     @property
     def position(self) -> int:

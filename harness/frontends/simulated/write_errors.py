@@ -32,13 +32,14 @@ class _Debt(NamedTuple):
 class WriteErrors:
     """The failures of one process's disk. `looked`: a file was read after pages of it had been left clean."""
 
-    __slots__ = ("_kernel", "_left_clean", "_owed", "_unseen", "looked")
+    __slots__ = ("_disks", "_kernel", "_left_clean", "_owed", "_unseen", "looked")
 
     def __init__(self, kernel: "Kernel") -> None:
         self._kernel = kernel
         self._unseen: dict[int, int] = {}
         self._owed: dict[OpenFile, int] = {}
         self._left_clean: set[int] = set()
+        self._disks: dict[int, tuple[Durable, int]] = {}
         self.looked = False
 
     def look_at(self, ino: int) -> None:
@@ -113,5 +114,12 @@ class WriteErrors:
                 kernel.record(change)
 
     def _durable(self, ino: int) -> Durable:
-        node = self._kernel.first_node(ino)
-        return Durable(ino, node.data if isinstance(node, File) else b"").after(self._kernel.own_items())
+        """Followed from where the last question left it: a retry loop asks again and again."""
+        kernel = self._kernel
+        disk, followed = self._disks.get(ino, (None, 0))
+        if disk is None:
+            node = kernel.first_node(ino)
+            disk = Durable(ino, node.data if isinstance(node, File) else b"")
+        items = kernel.own_items(followed)
+        self._disks[ino] = disk.after(items), followed + len(items)
+        return disk
