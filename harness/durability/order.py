@@ -28,6 +28,7 @@ class Order:
         "_extending",
         "_files",
         "_journal",
+        "_let_go",
         "_moves",
         "_names",
         "_profile",
@@ -45,6 +46,7 @@ class Order:
         self._extending = 0
         self._journal = 0
         self._moves = 0
+        self._let_go = 0
         self._names: dict[tuple[int, str], int] = {}
         self._directories: dict[int, int] = {}
         self._sizes: dict[int, int] = {}
@@ -54,10 +56,12 @@ class Order:
     def shift(self, bits: int) -> None:
         """The lowest `bits` bits are durable: make all masks that much shorter."""
         self._change(lambda mask: mask >> bits)
+        self._let_go >>= bits
 
     def let_go(self, dropped: int) -> None:
         """Data that a failed sync marked clean precedes nothing any more but later data of its own sectors."""
         self._change(lambda mask: mask & ~dropped)
+        self._let_go |= dropped
 
     def _change(self, change: Callable[[int], int]) -> None:
         self._everything = change(self._everything)
@@ -110,7 +114,7 @@ class Order:
             # Rule 9: shrinks and entries are members of one journal, committed in order.
             return down | self._journal if self._profile.commit_together else down
         if self._profile.data_before_size:
-            down |= _exposed(unit, sectors, self._shrunk.get(unit.ino, -1))
+            down |= _exposed(unit, sectors, self._shrunk.get(unit.ino, -1), self._let_go)
         return down
 
     def _before_entry(self, unit: EntryUnit) -> int:
@@ -134,8 +138,9 @@ def _change_all(masks: dict[_Key, int], change: Callable[[int], int]) -> None:
         masks[key] = change(mask)
 
 
-def _exposed(unit: SizeUnit, sectors: _Chains, shrunk: int) -> int:
-    """Rule 5: the data that this size makes visible; what a shrink (at trace position `shrunk`) discarded is none."""
+def _exposed(unit: SizeUnit, sectors: _Chains, shrunk: int, let_go: int) -> int:
+    """Rule 5: the data that this size makes visible; what a shrink (at trace position `shrunk`) discarded is none, and
+    nobody waits for what a failed sync has let go."""
     down = 0
     first, last = unit.previous // SECTOR, (unit.size - 1) // SECTOR
     touched: Iterable[int] = range(first, last + 1)
@@ -145,7 +150,7 @@ def _exposed(unit: SizeUnit, sectors: _Chains, shrunk: int) -> int:
         for data in reversed(sectors.get(sector, ())):
             if data.id.operation < shrunk:
                 break
-            if data.start < unit.size and data.end > unit.previous:
+            if data.start < unit.size and data.end > unit.previous and not data.bit & let_go:
                 down |= data.down
                 break
     return down

@@ -281,6 +281,9 @@ HARD: dict[str, list[Item]] = {
     "dropped data under a durable shrink": [
         *(Write(OLD, 100, b"x" * 500), FailedSync(OLD, 5), Truncate(OLD, 150), Fsync(OLD), Truncate(OLD, 400)),
     ],
+    "a size that shows what a failed sync let go": [
+        *(Truncate(OLD, 100), FailedSync(OLD, 5), Truncate(OLD, 400)),
+    ],
     "a shrink that another file's sync commits": [
         *(Write(OLD, 600, b"x" * 50), Truncate(OLD, 620), Create(6, DATA, "c"), Fsync(6), Truncate(OLD, 680)),
     ],
