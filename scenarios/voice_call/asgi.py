@@ -1,7 +1,7 @@
 """HTTP requests and WebSockets to an ASGI application in this process, by hand: no sockets, no client library.
 
-Modelled: a request that arrives whole, and a response whose completion is seen at the very moment the application
-hands over its last byte; a WebSocket that either side closes, or that breaks without a word. Not modelled: slow bodies,
+Modelled: a request that arrives whole, or piece by piece, and a response whose completion is seen at the very moment the
+application hands over its last byte; a WebSocket that either side closes, or that breaks without a word. Not modelled:
 keep-alive, a client that goes away before the answer, binary frames, frames that are lost while the connection holds.
 """
 
@@ -9,6 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, Final, TypeAlias
+from urllib.parse import unquote
 
 import msgspec
 
@@ -29,6 +30,21 @@ class Answer(msgspec.Struct, frozen=True):
         return 200 <= self.status < 300
 
 
+class Pace(msgspec.Struct, frozen=True):
+    """How a body arrives: in this many pieces, with so many seconds before each piece but the first."""
+
+    pieces: int = 1
+    pause_s: float = 0.0
+
+    def cut(self, body: bytes) -> deque[bytes]:
+        """The pieces; a body with fewer bytes ends in empty ones."""
+        size = -(-len(body) // self.pieces)
+        return deque(body[number * size : (number + 1) * size] for number in range(self.pieces))
+
+
+AT_ONCE: Final = Pace()
+
+
 async def send_request(
     application: Application,
     path: str,
@@ -36,6 +52,7 @@ async def send_request(
     headers: Mapping[str, str],
     *,
     method: str = "POST",
+    pace: Pace = AT_ONCE,
     on_answer: Callable[[Answer], None] | None = None,
 ) -> Answer | None:
     """Ask `application`; None when it ended, or raised, without a complete response.
@@ -45,15 +62,15 @@ async def send_request(
     status = 0
     parts: list[bytes] = []
     answer: Answer | None = None
-    asked = False
+    to_come = pace.cut(body)
 
     async def receive() -> Message:
-        nonlocal asked
-        if not asked:
-            asked = True
-            return {"type": "http.request", "body": body, "more_body": False}
-        await asyncio.get_running_loop().create_future()  # the client stays connected until it has its answer
-        raise AssertionError("a future without an owner was resolved")
+        if not to_come:
+            await asyncio.get_running_loop().create_future()  # the client stays connected until it has its answer
+            raise AssertionError("a future without an owner was resolved")
+        if len(to_come) < pace.pieces:
+            await asyncio.sleep(pace.pause_s)
+        return {"type": "http.request", "body": to_come.popleft(), "more_body": bool(to_come)}
 
     async def send(message: Message) -> None:
         nonlocal status, answer
@@ -77,11 +94,11 @@ async def send_request(
 
 
 def _scope(path: str, **own: Any) -> dict[str, Any]:
-    """A connection to this path. `own`: what its type alone has, or has otherwise."""
+    """A connection to this path as it is written. `own`: what its type alone has, or has otherwise."""
     shared = {
         "asgi": {"version": "3.0", "spec_version": "2.3"},
         "http_version": "1.1",
-        "path": path,
+        "path": unquote(path),
         "raw_path": path.encode("ascii"),
         "root_path": "",
         "query_string": b"",

@@ -7,7 +7,7 @@ and the change after it. A call that is gone does nothing more.
 from collections.abc import Collection
 from typing import Any, Final
 
-from scenarios.voice_call.asgi import send_request
+from scenarios.voice_call.asgi import AT_ONCE, Pace, send_request
 from scenarios.voice_call.media import Streams
 from scenarios.voice_call.remote import Happening, Plan, RemoteCall
 
@@ -136,12 +136,20 @@ class People(Streams):
     def live_calls(self) -> list[RemoteCall]:
         return [remote for remote in self.outer.calls.values() if remote.alive]
 
-    async def knock(self, name: str, path: str, body: bytes, headers: dict[str, str], method: str = "POST") -> None:
+    async def knock(
+        self,
+        name: str,
+        path: str,
+        body: bytes,
+        headers: dict[str, str],
+        method: str = "POST",
+        pace: Pace = AT_ONCE,
+    ) -> None:
         """A stranger sends a request of their own making; events "hostile:<name>" tell how it was answered."""
         self.run.mark("attempted", f"hostile:{name}")
         answer = None
         if self._application is not None:
-            answer = await send_request(self._application, path, body, headers, method=method)
+            answer = await send_request(self._application, path, body, headers, method=method, pace=pace)
         status = 0 if answer is None else answer.status
         accepted = answer is not None and answer.accepted
         self.run.mark("acknowledged" if accepted else "refused", f"hostile:{name}", status=status)

@@ -216,6 +216,11 @@ WORKLOADS: Final[dict[str, Workload]] = {
     "nobody-there": Workload(ends.nobody_there, settings=PLAIN, callee=Callee("no-answer", after_s=300.0), **REHEARSED),
     "slow-dial-given-up": Workload(ends.slow_dial_given_up, settings=PLAIN, policy=LONG_HORIZON, **REHEARSED),
     "unmakeable": Workload(ends.unmakeable, settings=PLAIN, **REHEARSED),
+    "look-alikes": Workload(strangers.look_alikes, settings=PLAIN, **REHEARSED),
+    "slow-body": Workload(
+        strangers.slow_body, settings={**PLAIN, "body_timeout_ms": round(strangers.BODY_TIMEOUT_S * 1000)}, **REHEARSED
+    ),
+    "crowd": Workload(strangers.crowd, settings={**PLAIN, "in_flight_per_key": strangers.PLACES}, **REHEARSED),
     "kept-short": Workload(bad_disks.kept_short, settings={**PLAIN, "compact_after_lines": 4}, **REHEARSED),
     "fatal-error": Workload(dialects.fatal_error, settings={"inbound_greeting": ""}, faults=False, swept=False),
     "nameless-dial": Workload(dialects.nameless_dial, faults=False, swept=False),
