@@ -3,6 +3,7 @@
 import concurrent.futures
 import contextlib
 import multiprocessing
+import os
 from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
@@ -12,6 +13,7 @@ from harness.explore.life import session
 from harness.explore.tally import Tally
 from harness.gate.executors import Done, cut_short
 from harness.gate.interruption import hurried, listen_in_worker
+from harness.gate.lifeline import end_with
 from harness.gate.task import Task, Workshop
 from harness.gate.words import sentence
 
@@ -45,7 +47,10 @@ def here(tasks: Sequence[Task], workshop: Workshop, over: Callable[[], bool], wa
 def worker_pool(workers: int) -> Iterator[concurrent.futures.ProcessPoolExecutor]:
     """Spawned workers, none of which outlives the block, busy or not. Submit inside `held_back()`."""
     pool = concurrent.futures.ProcessPoolExecutor(
-        max_workers=workers, mp_context=multiprocessing.get_context("spawn"), initializer=listen_in_worker
+        max_workers=workers,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_begin,
+        initargs=(os.getpid(),),
     )
     try:
         yield pool
@@ -54,3 +59,9 @@ def worker_pool(workers: int) -> Iterator[concurrent.futures.ProcessPoolExecutor
         pool.shutdown(wait=False, cancel_futures=True)
         for process in processes:
             process.kill()  # SIGTERM only asks them
+
+
+def _begin(owner: int) -> None:
+    """SIGTERM to the group only asks the workers, and may end their owner: then they must not stay."""
+    end_with(owner)
+    listen_in_worker()

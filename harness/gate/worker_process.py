@@ -4,10 +4,8 @@ A process of its own, because a sweep redirects the file system and freezes time
 for it, nor to the threads of a cluster's worker. What the subject prints goes to standard error.
 """
 
-import ctypes
 import json
 import os
-import signal
 import sys
 from multiprocessing.connection import Connection
 from typing import Final, TypeAlias
@@ -17,19 +15,18 @@ from harness.explore.life import session
 from harness.explore.tally import Tally
 from harness.gate.answer import Answer, answer_of, encode
 from harness.gate.interruption import asked, listen_in_worker
+from harness.gate.lifeline import end_with
 from harness.gate.task import Task, Workshop
 from harness.gate.words import sentence
 
 SHOWN_EVERY_S: Final = 0.25
-
-_PR_SET_PDEATHSIG: Final = 1
 
 Owner: TypeAlias = "Connection[None, tuple[Task, str]]"
 
 
 def main(descriptor: str, parent: str, path: str) -> None:
     os.dup2(2, 1)
-    _end_with(int(parent))
+    end_with(int(parent))
     owner: Owner = Connection(int(descriptor))
     sys.path[:] = json.loads(path)
     listen_in_worker()
@@ -74,14 +71,6 @@ def _code(workshop: Workshop, task: Task) -> str:
     from harness.gate.run_key import code_digest
 
     return code_digest(workshop.scenario(task.scenario))
-
-
-def _end_with(parent: int) -> None:
-    """The kernel ends this process together with its parent: not even `kill -9` leaves a busy worker behind."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        sys.exit(0)
 
 
 if __name__ == "__main__":

@@ -157,6 +157,33 @@ def test_a_run_that_is_killed_leaves_no_worker(here):
         time.sleep(0.05)
 
 
+def owner_of_a_pool():
+    from harness.gate.interruption import held_back
+    from harness.gate.pool import worker_pool
+
+    with worker_pool(1) as pool:
+        with held_back():
+            found = pool.submit(os.getpid)
+            pool.submit(time.sleep, 600)
+        print(found.result(), flush=True)
+        time.sleep(600)
+
+
+def test_a_pool_whose_owner_is_terminated_with_its_group_leaves_no_worker():
+    command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n{OWNER}"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    worker = int(process.stdout.readline())
+    os.killpg(process.pid, signal.SIGTERM)
+    assert process.wait(timeout=60) == -signal.SIGTERM
+    until = time.monotonic() + 60
+    while alive(worker):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+OWNER = "if __name__ == '__main__': import test_workers; test_workers.owner_of_a_pool()"
+
+
 def workers_of(parent):
     """Their processes, from /proc: those that this test's run started, and no others."""
     found = []
