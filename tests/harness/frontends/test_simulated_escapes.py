@@ -220,6 +220,19 @@ def test_locks_conflict_between_open_files_and_end_with_them(kernel: Kernel) -> 
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+def test_a_folder_is_locked_through_its_descriptor(kernel: Kernel) -> None:
+    with kernel.activate():
+        one = os.open("/data", os.O_RDONLY | os.O_DIRECTORY)
+        two = os.open("/data", os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.flock(one, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(two, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with open("/data/inside", "w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.close(one)
+        fcntl.flock(two, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
 def test_shared_locks_are_shared(kernel: Kernel) -> None:
     with kernel.activate(), open("/data/a", "w") as one, open("/data/a") as two:
         fcntl.flock(one, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from scenarios.voice_call.manager.log_reading import EVERY_CALL
 from scenarios.voice_call.manager.records import CallRecord, TranscriptLine, encode_line
-from scenarios.voice_call.manager.store import Store, StoreLocked, StoreUnavailable
+from scenarios.voice_call.manager.store import LOCK_NAME, Store, StoreLocked, StoreUnavailable
 
 Lines = Any
 
@@ -180,6 +180,20 @@ def test_one_writer(tmp_path: Path, log: Lines) -> None:
         Store(str(tmp_path), log=log).open()
     first.close()
     Store(str(tmp_path), log=log).open()
+
+
+def test_one_writer_also_where_the_file_that_names_it_was_removed(tmp_path: Path, log: Lines) -> None:
+    first = filled(tmp_path, log)
+    (tmp_path / LOCK_NAME).unlink()
+    with pytest.raises(StoreLocked, match="belongs to an unnamed process"):
+        Store(str(tmp_path), log=log).open()
+    (tmp_path / LOCK_NAME).write_text("pid 1\n")
+    with pytest.raises(StoreLocked, match="belongs to pid 1"):
+        Store(str(tmp_path), log=log).open()
+    first.close()
+    second, records = reopened(tmp_path, log)
+    assert len(records) == 3
+    second.close()
 
 
 def test_every_new_directory_level_is_synced_before_the_first_record(tmp_path: Path, log: Lines) -> None:
