@@ -125,6 +125,7 @@ class Deliveries(World):
         )
         for event in events:
             run.mark("attempted", event.id, what=event.kind, call=event.call, attempt=event.attempts + 1)
+            event.company = _company(event, delivery.events)
             event.attempts += 1
         delivery.attempt += 1
         delivery.sent_at = run.now()
@@ -328,6 +329,13 @@ class Deliveries(World):
     def _carry_out(self, call: str, action: str, reason: str) -> None:
         """A person does what they had planned."""
         raise NotImplementedError(f"{type(self).__name__} has no _carry_out()")
+
+
+def _company(event: Happening, request: list[str]) -> list[str]:
+    """With whom it has travelled so far, now that this request carries it."""
+    if event.attempts == 0:
+        return list(request) if len(request) > 1 else []
+    return event.company if event.company == request else []
 
 
 def _again(event: Happening) -> dict[str, Any]:

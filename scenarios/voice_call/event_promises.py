@@ -156,7 +156,10 @@ def words_are_kept(case: CallCase, observed: CallsObserved) -> list[Violation]:
 
 
 def in_order(case: CallCase, observed: CallsObserved) -> list[Violation]:
-    """Lines of one call stand in the order of their acknowledgements; only events that needed one attempt tell."""
+    """Lines of one call stand in the order of their acknowledgements, and those of one request in its order.
+
+    Of acknowledgements only events that needed one attempt tell; of requests all, however often they were sent.
+    """
     wanted: dict[str, list[str]] = {}
     happenings = case.world.outer.happenings
     record_of = {record["providerCallId"]: name for name, record in observed.records.items()}
@@ -173,7 +176,23 @@ def in_order(case: CallCase, observed: CallsObserved) -> list[Violation]:
     }
     remote_of = {name: remote for remote, name in record_of.items()}
     clear = {name: [text for text in texts if (remote_of[name], text) not in retried] for name, texts in wanted.items()}
-    return verdict.reordered(observed, clear)
+    return verdict.reordered(observed, clear) + _as_they_travelled(case.world, observed, record_of)
+
+
+def _as_they_travelled(world: Provider, observed: CallsObserved, record_of: Mapping[str, str]) -> list[Violation]:
+    """Lines that travelled in one request, and in no other: what stands behind a refused one waits for it."""
+    happenings = world.outer.happenings
+    together: dict[tuple[str, ...], list[Happening]] = {}
+    for event in happenings.values():
+        if event.company and event.is_speech and event.call in record_of and event.call not in world.outer.damaged:
+            together.setdefault((event.call, *event.company), []).append(event)
+    found: list[Violation] = []
+    for (call, *company), events in together.items():
+        said = [one.body["transcript"] for one in happenings.values() if one.is_speech and one.call == call]
+        events.sort(key=lambda event: company.index(event.id))
+        texts = [event.body["transcript"] for event in events if said.count(event.body["transcript"]) == 1]
+        found += verdict.reordered(observed, {record_of[call]: texts})
+    return found
 
 
 def where_they_belong(case: CallCase, observed: CallsObserved) -> list[Violation]:

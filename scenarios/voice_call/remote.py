@@ -53,7 +53,8 @@ class Happening(msgspec.Struct):
     `owed`: it was acknowledged while its call was alive and not yet given up, so its effect must be found.
     `pending` counts the deliveries that still carry it. `acknowledged_at`: when it was acknowledged first.
     `refusals`: the answers other than "accepted" of a manager that was there, and not just starting or stopping.
-    `by_stream`: a transcript that travels over media streams, and by no webhook.
+    `by_stream`: a transcript that travels over media streams, and by no webhook. `company`: the events of the request
+    it travels in, itself included, as long as no other request has carried it; empty where it travels alone.
     """
 
     id: str
@@ -68,6 +69,7 @@ class Happening(msgspec.Struct):
     acknowledged_at: float | None = None
     refusals: list[int] = []
     by_stream: bool = False
+    company: list[str] = []
 
     @property
     def is_speech(self) -> bool:

@@ -216,6 +216,12 @@ WORKLOADS: Final[dict[str, Workload]] = {
     "nobody-there": Workload(ends.nobody_there, settings=PLAIN, callee=Callee("no-answer", after_s=300.0), **REHEARSED),
     "slow-dial-given-up": Workload(ends.slow_dial_given_up, settings=PLAIN, policy=LONG_HORIZON, **REHEARSED),
     "unmakeable": Workload(ends.unmakeable, settings=PLAIN, **REHEARSED),
+    "request-cut-short": Workload(
+        bad_disks.request_cut_short,
+        settings=PLAIN,
+        plan=FaultPlan((Fault(("write",), LOG, occurrence=3, errno="ENOSPC"),)),
+        **REHEARSED,
+    ),
     "look-alikes": Workload(strangers.look_alikes, settings=PLAIN, **REHEARSED),
     "slow-body": Workload(
         strangers.slow_body, settings={**PLAIN, "body_timeout_ms": round(strangers.BODY_TIMEOUT_S * 1000)}, **REHEARSED

@@ -82,6 +82,18 @@ async def brief_fault(stage: Stage) -> None:
     await stage.quiet(5.0)
 
 
+async def request_cut_short(stage: Stage) -> None:
+    """Two sentences in one request; the disk refuses the first of them once, and would take the second."""
+    provider = stage.provider
+    call = await stage.picked_up(FRIEND)
+    provider.say(call, "this comes first")
+    provider.say(call, "this comes second")
+    provider.batch(2)
+    await stage.later(3.0)
+    provider.leave(call)
+    await stage.quiet(5.0)
+
+
 async def unreadable_log(stage: Stage) -> None:
     """The disk does not answer when the manager starts again; whoever watches over it starts it once more."""
     provider = stage.provider
