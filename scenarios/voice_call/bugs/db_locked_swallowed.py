@@ -7,10 +7,11 @@ import os
 
 from harness.scenario import SeededBug
 from scenarios.voice_call.bugs.base import with_parts
-from scenarios.voice_call.manager.store import Store, StoreLocked
+from scenarios.voice_call.bugs.unwatched_store import UnwatchedStore
+from scenarios.voice_call.manager.store import StoreLocked
 
 
-class BusyMeansEmpty(Store):
+class BusyMeansEmpty(UnwatchedStore):
     """Somebody else has it: then there is nothing for us."""
 
     _busy = False

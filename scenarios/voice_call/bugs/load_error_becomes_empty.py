@@ -2,10 +2,10 @@
 
 from harness.scenario import SeededBug
 from scenarios.voice_call.bugs.base import with_parts
-from scenarios.voice_call.manager.store import Store
+from scenarios.voice_call.bugs.unwatched_store import UnwatchedStore
 
 
-class OptimisticStore(Store):
+class OptimisticStore(UnwatchedStore):
     """Takes every failure for the first start."""
 
     def read_all(self, fd: int) -> bytes:

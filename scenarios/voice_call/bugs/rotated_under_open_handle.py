@@ -8,11 +8,11 @@ import os
 
 from harness.scenario import SeededBug
 from scenarios.voice_call.bugs.base import with_parts
+from scenarios.voice_call.bugs.unwatched_store import UnwatchedStore
 from scenarios.voice_call.manager.records import CallRecord
-from scenarios.voice_call.manager.store import Store
 
 
-class HoldsOn(Store):
+class HoldsOn(UnwatchedStore):
     """Goes on with the descriptor it has."""
 
     def compact(self, records: list[CallRecord]) -> bool:

@@ -5,10 +5,10 @@ When there is room again the same process writes the next record, which is ackno
 
 from harness.scenario import SeededBug
 from scenarios.voice_call.bugs.base import with_parts
-from scenarios.voice_call.manager.store import Store
+from scenarios.voice_call.bugs.unwatched_store import UnwatchedStore
 
 
-class LitteringStore(Store):
+class LitteringStore(UnwatchedStore):
     """Leaves what a failed append wrote."""
 
     def cut_back(self, error: OSError) -> None:

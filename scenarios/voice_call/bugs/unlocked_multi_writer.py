@@ -7,10 +7,10 @@ import os
 
 from harness.scenario import SeededBug
 from scenarios.voice_call.bugs.base import with_parts
-from scenarios.voice_call.manager.store import Store
+from scenarios.voice_call.bugs.unwatched_store import UnwatchedStore
 
 
-class UnlockedStore(Store):
+class UnlockedStore(UnwatchedStore):
     """Opens the lock file, and leaves it at that."""
 
     def take_lock(self, path: str) -> int:

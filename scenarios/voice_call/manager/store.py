@@ -8,6 +8,10 @@ Applications Recover from fsync Failures?", ATC'20, section 3). For the same rea
 line once more before its fsync: the process before this one may have died between a failed fsync and anything
 it could do about it.
 
+After the fsync the path must still name this file, at the length it is thought to have. Where somebody moved, removed
+or changed it the record counts for nothing, and the writer refuses for good: nobody knows which file the next start
+will read.
+
 An append blocks the event loop for one fsync (median 4 ms, at most 17 in 1,500 on a busy ext4 disk), a burst of
 eight for 30 to 60 ms; the shortest time-out for an answer is 5 s. With a thread that burst blocks it for about
 10 ms, its median answer comes a few milliseconds sooner and its slowest no sooner. The price would be an await
@@ -23,6 +27,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 
 from scenarios.voice_call.manager.config import EventLog
+from scenarios.voice_call.manager.log_place import LogPlace
 from scenarios.voice_call.manager.log_reading import LoadedLog, LogReader, OutOfOrder
 from scenarios.voice_call.manager.records import CallRecord, delta, encode_line
 from scenarios.voice_call.manager.replaced_file import ReplacedFile
@@ -46,6 +51,8 @@ class Store(ReplacedFile):
         super().__init__(directory, LOG_NAME, TEMPORARY_NAME, log)
         self.original = os.path.join(self.directory, ORIGINAL_NAME)
         self.poisoned: str | None = None
+        self.lost: str | None = None
+        self._place = LogPlace(self.path)
         self._compact_after = compact_after_lines
         self._compact_at = compact_after_lines
         self._lock = -1
@@ -186,7 +193,7 @@ class Store(ReplacedFile):
         if self._fd < 0:
             raise StoreUnavailable(f"{self.path} is closed; this writer's time is over")
         if self.poisoned is not None:
-            raise StoreUnavailable(f"{self.path} refuses: {self.poisoned}; it must be reopened first")
+            raise StoreUnavailable(self.lost or f"{self.path} refuses: {self.poisoned}; it must be reopened first")
         line = self.line_of(before, after, kind)
         self.append_line(line)
         self._seq += 1
@@ -211,6 +218,24 @@ class Store(ReplacedFile):
             self.cut_back(error)
             self.poison(f"fsync failed: {error}")
             raise StoreUnavailable(f"{self.path}: fsync failed, nobody knows what is on the disk: {error}") from error
+        self.ensure_in_place(self._offset + len(line))
+
+    def ensure_in_place(self, size: int) -> None:
+        """What was synced is what the path names, and has this size. Raises StoreUnavailable."""
+        try:
+            happened = self._place.what_happened(self._fd, size)
+        except OSError as error:
+            self.cut_back(error)
+            self.poison(f"it could not be looked at: {error}")
+            raise StoreUnavailable(f"{self.path}: nobody knows whether the record is in it: {error}") from error
+        if happened is not None:
+            self.lose(happened)
+
+    def lose(self, why: str) -> None:
+        """The log is not this writer's any more: everything is refused, for good. Raises StoreUnavailable."""
+        self.lost = f"{self.path} is lost: {why}; put the right log there and restart the manager"
+        self.poison(self.lost)
+        raise StoreUnavailable(self.lost)
 
     def sync_content(self) -> None:
         """What was written to the log is on the disk."""
@@ -241,9 +266,13 @@ class Store(ReplacedFile):
         """
         if self._lock < 0:
             raise StoreUnavailable(f"{self.path} is closed; this writer's time is over")
+        if self.lost is not None:
+            raise StoreUnavailable(self.lost)
         try:
             fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
             try:
+                if self._place.is_other(fd, self._fd):
+                    self.lose("another file took its place")
                 loaded, data = self._load(fd)
                 self._replace(self._copy(fd, loaded, data))
             finally:
@@ -323,6 +352,7 @@ class Store(ReplacedFile):
             os.close(fd)
             raise
         old, self._fd, self._offset = self._fd, fd, size
+        self._place.renew()
         try:
             self.sync_directory(self.directory)
         except OSError as error:

@@ -407,3 +407,92 @@ def test_a_log_that_was_emptied_by_a_compaction_begins_anew(tmp_path: Path, log:
     assert list(records) == ["c-7"]
     assert "line-quarantined" not in log.names()
     store.close()
+
+
+# --- the log under its open writer -----------------------------------------------------------------------------------
+
+
+def moved(log_file: Path) -> None:
+    log_file.rename(log_file.with_name("calls.jsonl.1"))
+
+
+def replaced(log_file: Path) -> None:
+    moved(log_file)
+    log_file.write_bytes(b"")
+
+
+def copied(log_file: Path) -> None:
+    whole = log_file.read_bytes()
+    moved(log_file)
+    log_file.write_bytes(whole)
+
+
+def emptied(log_file: Path) -> None:
+    os.truncate(log_file, 0)
+
+
+def extended(log_file: Path) -> None:
+    with log_file.open("ab") as file:
+        file.write(b"a line of somebody else\n")
+
+
+def removed_with_its_directory(log_file: Path) -> None:
+    log_file.parent.rename(log_file.parent.with_name("elsewhere"))
+    log_file.parent.mkdir()
+
+
+@pytest.mark.parametrize("harm", [moved, Path.unlink, replaced, copied, emptied, extended, removed_with_its_directory])
+@pytest.mark.parametrize("compacted", [False, True])
+def test_a_log_that_was_moved_or_changed_under_its_writer_takes_nothing_more(
+    tmp_path: Path, log: Lines, harm: Callable[[Path], object], compacted: bool
+) -> None:
+    store = filled(tmp_path / "store", log)
+    if compacted:
+        assert store.compact([call(number) for number in range(3)])
+    harm(tmp_path / "store" / "calls.jsonl")
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable, match="is lost: "):
+            store.append(None, call(4), "inbound")
+        with pytest.raises(StoreUnavailable, match="; put the right log there and restart the manager"):
+            store.reopen()
+    assert log.names().count("writer-poisoned") == 1 and not store.wants_compaction()
+    store.close()
+
+
+@pytest.mark.parametrize("harm", [replaced, copied])
+def test_a_log_that_was_replaced_while_its_writer_was_poisoned_is_not_taken_for_it(
+    tmp_path: Path, log: Lines, monkeypatch: pytest.MonkeyPatch, harm: Callable[[Path], object]
+) -> None:
+    store = filled(tmp_path, log)
+    disk = Disk(monkeypatch)
+    disk.broken["fsync"] = 1
+    with pytest.raises(StoreUnavailable, match="fsync failed"):
+        store.append(None, call(4), "inbound")
+    harm(tmp_path / "calls.jsonl")
+    with pytest.raises(StoreUnavailable, match="another file took its place"):
+        store.reopen()
+    store.close()
+
+
+@pytest.mark.parametrize("name", ["stat", "fstat"])
+def test_a_record_whose_place_cannot_be_looked_at_is_cut_back_and_the_file_read_anew(
+    tmp_path: Path, log: Lines, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    filled(tmp_path, log).close()
+    store, _ = reopened(tmp_path, log)
+    before = content(tmp_path)
+    with monkeypatch.context() as patched:
+
+        def refused(*arguments: Any) -> Any:
+            raise PermissionError(errno.EACCES, "refused")
+
+        patched.setattr(os, name, refused)
+        with pytest.raises(StoreUnavailable, match="nobody knows whether the record is in it"):
+            store.append(None, call(4), "inbound")
+    assert content(tmp_path) == before and store.poisoned is not None and store.lost is None
+    assert len(store.reopen().records) == 3
+    store.append(None, call(4), "inbound")
+    store.close()
+    store, records = reopened(tmp_path, log)
+    assert list(records) == ["c-0", "c-1", "c-2", "c-4"]
+    store.close()

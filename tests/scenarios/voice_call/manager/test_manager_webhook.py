@@ -4,6 +4,7 @@ import asyncio
 import errno
 import json
 import os
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -110,6 +111,20 @@ def test_what_is_not_durable_is_not_acknowledged_and_counts_once_after_the_retry
         world.kill(manager)
         manager = await world.started()
         assert [line["text"] for line in manager.status(call)["transcript"]] == ["once"]
+
+    world.run(story())
+
+
+def test_nothing_is_acknowledged_into_a_log_that_was_moved_away(world: World) -> None:
+    async def story() -> None:
+        manager = await world.started()
+        await world.incoming(manager)
+        log_file = Path(world.directory) / "calls.jsonl"
+        log_file.rename(log_file.with_name("calls.jsonl.1"))
+        for _ in range(2):
+            assert await world.post(manager, world.event("speech", transcript="hello")) == 503
+        assert [line.text for line in manager.book.find("pc-1").transcript] == []
+        assert "writer-poisoned" in world.log.names() and not log_file.exists()
 
     world.run(story())
 
