@@ -34,6 +34,8 @@ class LoadedLog(msgspec.Struct, frozen=True):
     file without an unfinished last line, `newline_missing` says that the last line is whole but for its LF,
     `last_line_at` is where the last line begins, `begins_at` where the last piece begins, and `checksum` is the
     CRC-32 of the pieces before it. All in bytes from the beginning of the file. `is_old`: written by version 0.
+    `is_unreadable`: it holds several whole lines, and none that anybody could have read. One alone may be what a
+    death left of the first record.
     """
 
     records: dict[str, CallRecord]
@@ -48,6 +50,7 @@ class LoadedLog(msgspec.Struct, frozen=True):
     begins_at: int = 0
     checksum: int = 0
     is_old: bool = False
+    is_unreadable: bool = False
 
 
 class LogReader:
@@ -133,6 +136,7 @@ class LogReader:
             begins_at=self._begins_at,
             checksum=self._checksum,
             is_old=is_old,
+            is_unreadable=self._damaged > 1 and not self._intact and not self._old,
         )
 
     def split_lines(self, data: bytes) -> list[bytes]:

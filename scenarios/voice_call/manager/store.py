@@ -129,16 +129,22 @@ class Store(ReplacedFile):
         self._log.info("old-log-imported", calls=len(loaded.records), lines=loaded.lines, original=self.original)
 
     def _load(self, fd: int) -> tuple[LoadedLog, bytes]:
-        """What the log says, and its last piece."""
+        """What the log says, and its last piece. Raises StoreUnavailable when it says nothing."""
         try:
             data = self.read_all(fd)
-            return self.read_log(data), data
+            loaded = self.read_log(data)
         except OutOfOrder as disorder:
             self._log.warning("log-read-in-one-piece", path=self.path, why=str(disorder))
             os.lseek(fd, 0, os.SEEK_SET)
             self._reading = self.reader(self._log, self.reload_ids)
             data = b"".join(iter(lambda: os.read(fd, _PIECE_SIZE), b""))
-            return self.read_log(data), data
+            loaded = self.read_log(data)
+        if loaded.is_unreadable:
+            raise StoreUnavailable(
+                f"{self.path} has {loaded.lines} lines and not one can be read: put the right log there, or move this "
+                "one away to begin with no calls"
+            )
+        return loaded, data
 
     def read_all(self, fd: int) -> bytes:
         """Read the log piece by piece and give back the last one, for `read_log`.

@@ -409,6 +409,67 @@ def test_a_log_that_was_emptied_by_a_compaction_begins_anew(tmp_path: Path, log:
     store.close()
 
 
+# --- a log of which nothing can be read ------------------------------------------------------------------------------
+
+
+def other_version(whole: bytes) -> bytes:
+    return whole.replace(b'"v":1', b'"v":99')
+
+
+def wide(whole: bytes) -> bytes:
+    return whole.decode().encode("utf-16")
+
+
+def foreign(whole: bytes) -> bytes:
+    return b"no json\n" * 2
+
+
+def zeroed(whole: bytes) -> bytes:
+    return bytes(byte if byte == 10 else 0 for byte in whole)
+
+
+@pytest.mark.parametrize("harm", [other_version, wide, foreign, zeroed])
+@pytest.mark.parametrize("count", [3, 400])
+def test_a_log_of_which_no_line_can_be_read_is_refused_and_kept(
+    tmp_path: Path, log: Lines, harm: Callable[[bytes], bytes], count: int
+) -> None:
+    filled(tmp_path, log, count).close()
+    harmed = harm(content(tmp_path))
+    (tmp_path / "calls.jsonl").write_bytes(harmed)
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable, match="not one can be read: put the right log there"):
+            Store(str(tmp_path), log=log).open()
+        assert content(tmp_path) == harmed
+
+
+def test_a_writer_that_reads_nothing_anew_stays_closed(
+    tmp_path: Path, log: Lines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = filled(tmp_path, log)
+    disk = Disk(monkeypatch)
+    disk.broken["fsync"] = 1
+    with pytest.raises(StoreUnavailable, match="fsync failed"):
+        store.append(None, call(4), "inbound")
+    harmed = foreign(content(tmp_path))
+    (tmp_path / "calls.jsonl").write_bytes(harmed)
+    with pytest.raises(StoreUnavailable, match="not one can be read"):
+        store.reopen()
+    assert content(tmp_path) == harmed
+    store.close()
+
+
+@pytest.mark.parametrize("last", [b"", b"\0" * 40 + b"\n", b'{"v":1,"seq":2'])
+def test_one_damaged_line_alone_is_no_reason_to_refuse(tmp_path: Path, log: Lines, last: bytes) -> None:
+    (tmp_path / "calls.jsonl").write_bytes(b"no json\n" + last)
+    store, records = reopened(tmp_path, log)
+    assert records == {} and "line-quarantined" in log.names()
+    store.append(None, call(1), "inbound")
+    store.close()
+    store, records = reopened(tmp_path, log)
+    assert list(records) == ["c-1"]
+    store.close()
+
+
 # --- the log under its open writer -----------------------------------------------------------------------------------
 
 
