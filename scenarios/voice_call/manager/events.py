@@ -34,6 +34,7 @@ from scenarios.voice_call.manager.records import CallRecord
 from scenarios.voice_call.manager.session_key import session_key_of
 from scenarios.voice_call.manager.states import is_conversational, is_terminal
 
+_NAMES = ("id", "type", "call_id", "provider_call_id", "client_key", "turn_token", "dedupe_key")
 _CONTENT = uuid.UUID("b0f4cf0a-6d4f-5f4c-8a53-3f0b9b0d7f02")
 
 
@@ -111,9 +112,13 @@ class EventRules:
             raise ValueError(f"an event must be an object, not {type(raw).__name__}")
         whole = raw | {"id": raw.get("id") or self.event_id(raw)}
         try:
-            return msgspec.convert(whole, CallEvent)
+            event = msgspec.convert(whole, CallEvent)
         except msgspec.ValidationError as error:
             raise ValueError(f"the event {whole['id']!r} cannot be read: {error}") from error
+        for name in _NAMES:
+            if not _is_encodable(getattr(event, name)):
+                raise ValueError(f"the event {event.id!r} cannot be read: {name} holds half a character")
+        return event
 
     def event_id(self, raw: dict[str, Any]) -> str:
         """An id for an event that carries none.
@@ -218,8 +223,11 @@ class EventRules:
     # --- applying ------------------------------------------------------------------------------------------------
 
     def claim(self, record: CallRecord, event: CallEvent, now: int) -> CallRecord:
-        """The record that remembers the event."""
-        at = event.timestamp if event.timestamp is not None else now
+        """The record that remembers the event.
+
+        Nothing comes from the future: what a wrong clock said would make every later event look like a replay.
+        """
+        at = now if event.timestamp is None else min(event.timestamp, now)
         remembered = replace(
             record,
             processed_event_ids=(*record.processed_event_ids, self.dedupe_key(event)),
@@ -322,3 +330,14 @@ class EventRules:
         if event.retryable:
             return record
         return owe_hang_up(finish(record, "error", self.instant(record, event, now)), now)
+
+
+def _is_encodable(text: str | None) -> bool:
+    """Whether a text has bytes: JSON may name a lone surrogate, and no name can be made of it."""
+    if text is None or text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -214,3 +214,20 @@ def test_forgotten_ids_still_count_as_replays(world: World) -> None:
         assert "stale-event-absorbed" in world.log.names()
 
     world.run(story())
+
+
+@pytest.mark.parametrize("wrong", [1_700_000_000_000_000, 2**64, 10**30])
+def test_time_from_the_future_makes_no_replays_of_what_comes_later(world: World, wrong: int) -> None:
+    async def story() -> None:
+        manager = await world.started(max_event_ids_per_call=3)
+        assert await world.post(manager, world.event("ringing", timestamp=wrong)) == 200
+        assert await world.post(manager, world.event("answered")) == 200
+        for digit in "1234":
+            await asyncio.sleep(1)
+            assert await world.post(manager, world.event("dtmf", digits=digit)) == 200
+        await asyncio.sleep(1)
+        assert await world.post(manager, world.event("speech", transcript="please hear me")) == 200
+        assert [line["text"] for line in manager.status("pc-1")["transcript"]] == ["please hear me"]
+        assert "stale-event-absorbed" not in world.log.names()
+
+    world.run(story())

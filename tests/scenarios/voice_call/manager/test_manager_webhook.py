@@ -314,6 +314,35 @@ def test_a_public_url_without_a_scheme_is_refused() -> None:
 # --- what cannot be read ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("name", ["id", "type", "callId", "providerCallId", "clientKey", "turnToken", "dedupeKey"])
+@pytest.mark.parametrize("known", [False, True])
+def test_half_a_character_in_a_name_is_a_bad_request(world: World, name: str, known: bool) -> None:
+    async def story() -> None:
+        manager = await world.started()
+        if known:
+            await world.incoming(manager)
+        event = world.event("ringing", wantsStream=True) | {name: "x\ud800"}
+        assert await world.post(manager, event) == 400
+        assert "request-failed" not in world.log.names() and "event-failed" not in world.log.names()
+
+    world.run(story())
+
+
+@pytest.mark.parametrize("name", ["from", "to", "transcript", "reason", "error"])
+def test_half_a_character_in_a_text_is_kept_like_any_other(world: World, name: str) -> None:
+    async def story() -> None:
+        manager = await world.started()
+        await world.incoming(manager)
+        for number, kind in enumerate(("ringing", "speech", "ended")):
+            assert await world.post(manager, world.event(kind, **{name: "x\ud800"})) == 200
+            assert await world.post(manager, world.event(kind, f"pc-{number + 2}", **{name: "x\ud800"})) == 200
+        world.kill(manager)
+        await world.started()
+        assert "event-failed" not in world.log.names()
+
+    world.run(story())
+
+
 @pytest.mark.parametrize("body", [b'{"event":' * 7_000, b"[" * 65_000, b"\xff\xfe", b"\x00", b'{"events": {}}'])
 def test_bodies_that_break_a_parser_are_bad_requests(world: World, body: bytes) -> None:
     async def story() -> None:
