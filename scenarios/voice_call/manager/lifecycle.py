@@ -208,11 +208,32 @@ def forget_event_ids(record: CallRecord, keep: int) -> CallRecord:
     )
 
 
+def first_proof(record: CallRecord) -> int | None:
+    """Since when this is known for a conversation: the answer, else the first words of the other side.
+
+    Else the beginning, where the provider reported the state. Speaking and listening prove nothing by themselves: we
+    may have spoken to a telephone that rings.
+    """
+    heard = [line.timestamp for line in record.transcript if line.speaker == "user"]
+    if record.answered_at is not None or heard:
+        return min(heard if record.answered_at is None else [record.answered_at, *heard])
+    return record.started_at if record.state in ("answered", "active") else None
+
+
 def with_a_deadline(record: CallRecord, max_duration_ms: int, now: int) -> CallRecord:
-    """A live record that lost its deadline (damage, another writer) gets the one it would have had."""
-    if not is_live(record) or MAX_DURATION in record.deadlines or UNANSWERED in record.deadlines:
+    """A live record that lost its deadline (damage, another writer) gets the one it would have had.
+
+    A conversation whose answer was lost with its line has the cap of a conversation, and none of the deadlines that an
+    answer ends.
+    """
+    if not is_live(record) or MAX_DURATION in record.deadlines:
         return record
-    start = record.answered_at or record.started_at or now
+    proof = first_proof(record)
+    if proof is not None:
+        return converse(record, proof, max_duration_ms)
+    if UNANSWERED in record.deadlines:
+        return record
+    start = record.started_at or now
     return with_deadline(record, MAX_DURATION, start + max_duration_ms)
 
 

@@ -263,3 +263,66 @@ def test_failed_start_unwinds_and_may_be_repeated(world: World) -> None:
         assert manager.is_ready()
 
     world.run(story())
+
+
+# --- an answer that was lost with its line ---------------------------------------------------------------------------
+
+
+def damage(world: World, kind: str) -> None:
+    """The line of this kind of change cannot be read any more."""
+    log_file = Path(world.directory) / "calls.jsonl"
+    lines = log_file.read_bytes().split(b"\n")
+    (index,) = [i for i, line in enumerate(lines) if f'"kind":"{kind}"'.encode() in line]
+    lines[index] = lines[index].replace(kind.encode(), b"X" * len(kind))
+    log_file.write_bytes(b"\n".join(lines))
+
+
+@pytest.mark.parametrize("proof", ["speech", "active"])
+def test_conversation_whose_answer_was_damaged_keeps_its_own_cap(world: World, proof: str) -> None:
+    async def story() -> None:
+        manager = await world.started()
+        call = await world.incoming(manager)
+        begun = world.now_ms()
+        await asyncio.sleep(5)
+        assert await world.post(manager, world.event(proof, transcript="I am talking")) == 200
+        await asyncio.sleep(110)
+        world.kill(manager)
+        damage(world, "call.answered")
+        world.shift += 10
+        manager = await world.started()
+        assert manager.status(call)["live"]
+        await asyncio.sleep(100)
+        assert manager.status(call)["live"] and world.provider.count("hang_up") == 0
+        await asyncio.sleep(301 - (world.now_ms() - begun) / 1000 + 5)
+        assert manager.status(call)["endReason"] == "timeout" and world.provider.count("hang_up") == 1
+
+    world.run(story())
+
+
+def test_dialled_call_whose_answer_was_damaged_does_not_ring_out(world: World) -> None:
+    async def story() -> None:
+        manager = await world.started(from_number="+15550000000")
+        call = (await manager.initiate("+15551112222", "hello", "conversation")).call_id
+        assert await world.post(manager, world.event("answered", "p-1", direction="outbound")) == 200
+        assert await world.post(manager, world.event("speech", "p-1", direction="outbound", transcript="yes?")) == 200
+        await asyncio.sleep(20)
+        world.kill(manager)
+        damage(world, "call.answered")
+        world.shift += 20
+        manager = await world.started()
+        assert manager.status(call)["live"] and set(manager.status(call)["deadlines"]) == {"max-duration"}
+
+    world.run(story())
+
+
+def test_call_that_was_only_spoken_to_rings_out(world: World) -> None:
+    async def story() -> None:
+        manager = await world.started(from_number="+15550000000")
+        call = (await manager.initiate("+15551112222", None, "conversation")).call_id
+        await manager.speak(call, "is anybody there?")
+        world.kill(manager)
+        world.shift += 31
+        manager = await world.started()
+        assert manager.status(call)["endReason"] == "no-answer"
+
+    world.run(story())
