@@ -22,9 +22,13 @@ _RETRY_S: Final = 60.0
 
 
 def deadlines_are_armed(case: CallCase, observed: CallsObserved) -> list[Violation]:
-    """Every live call has a deadline, and each of its deadlines a timer of its own, not later than it."""
-    # Under a disk that fails an end cannot be written when it is due: it is tried again, ever more slowly.
-    tolerance = math.inf if case.fault_fired and case.phase == Phase.RESTARTED else PROMPTLY_S
+    """Every live call has a deadline, and each of its deadlines a timer of its own, not later than it.
+
+    Under a disk that fails an end cannot be written when it is due, for as long as that lasts: it is tried again, ever
+    more slowly, but within a minute. A deadline that is still to come needs no such patience.
+    """
+    failing = case.fault_fired and case.phase == Phase.RESTARTED
+    tolerance = math.inf if failing else PROMPTLY_S
     staying = tuple(call for call in observed.calls if not _is_being_ended(case, observed, call))
     found = verdict.timer_lost(msgspec.structs.replace(observed, calls=staying), case.now, tolerance=tolerance)
     armed = {(timer.call, timer.kind): timer.due for timer in observed.armed}
@@ -32,10 +36,11 @@ def deadlines_are_armed(case: CallCase, observed: CallsObserved) -> list[Violati
         if not call.live:
             continue
         for kind, due_ms in observed.records[call.id]["deadlines"].items():
-            due = armed.get((call.id, kind))
+            due, wanted = armed.get((call.id, kind)), due_ms / 1000
+            latest = case.now + _RETRY_S if failing and wanted <= case.now else max(wanted, case.now)
             if due is None:
                 found.append(violation("timer-lost", f"no {kind} timer is armed for call {call.id}", call.id))
-            elif due > max(due_ms / 1000, case.now) + tolerance:
+            elif due > latest + PROMPTLY_S:
                 found.append(violation("timer-extended", f"the {kind} timer of {call.id} comes too late", call.id))
     return found
 

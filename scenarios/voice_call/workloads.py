@@ -222,6 +222,10 @@ WORKLOADS: Final[dict[str, Workload]] = {
         plan=FaultPlan((Fault(("write",), LOG, occurrence=3, errno="ENOSPC"),)),
         **REHEARSED,
     ),
+    "long-outage": Workload(slowness.long_outage, settings=PLAIN, **REHEARSED),
+    "newer-log": Workload(
+        upgrades.newer_log, settings={**PLAIN, "compact_after_lines": 4}, touches_log=True, **REHEARSED
+    ),
     "look-alikes": Workload(strangers.look_alikes, settings=PLAIN, **REHEARSED),
     "slow-body": Workload(
         strangers.slow_body, settings={**PLAIN, "body_timeout_ms": round(strangers.BODY_TIMEOUT_S * 1000)}, **REHEARSED

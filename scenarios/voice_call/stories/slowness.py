@@ -6,7 +6,7 @@ from typing import Final
 
 from scenarios.voice_call.stage import FAR_AWAY, FRIEND, Stage
 from scenarios.voice_call.stories.damage import take_all_room
-from scenarios.voice_call.terms import MAX_DURATION_S
+from scenarios.voice_call.terms import MAX_DURATION_S, PROMPTLY_S
 
 PATIENCE_S: Final = 5.0
 """A provider's limit for an answer to its webhook (the catalogue's section 6: Dialpad)."""
@@ -14,7 +14,13 @@ PATIENCE_S: Final = 5.0
 FAR_AHEAD_MS: Final = 30 * 24 * 3_600_000
 """Thirty days: more milliseconds than 31 bits can count."""
 
+OUTAGE_S: Final = 600.0
+"""Long enough that waits which double without end would leave a call alone for minutes afterwards."""
+
 _SLOW_S: Final = 8.0
+_WITHOUT_END: Final = 1_000_000
+_A_MINUTE_S: Final = 60.0
+"""The longest a manager waits before it tries again what it owes."""
 
 
 async def slow_greeting(stage: Stage) -> None:
@@ -74,3 +80,14 @@ async def patient_question(stage: Stage) -> None:
     await asked
     await client.end("end-1", call_id)
     await stage.quiet()
+
+
+async def long_outage(stage: Stage) -> None:
+    """A call has to be hung up, and for ten minutes the provider answers nothing; within a minute of its return it is."""
+    provider = stage.provider
+    call = await stage.picked_up(FRIEND, stays=True)
+    provider.fail("*", "unavailable", times=_WITHOUT_END)
+    await stage.later(MAX_DURATION_S + OUTAGE_S)
+    provider.lift_faults()
+    await stage.later(_A_MINUTE_S + PROMPTLY_S)
+    stage.expect(not provider.remote(call).alive, f"{call} is not hung up a minute after the provider's return")

@@ -1,8 +1,9 @@
-"""A store that an older version of the program has left behind, as it was in the middle of its work."""
+"""A store that another version of the program has left behind, as it was in the middle of its work."""
 
 import contextlib
 import json
 import os
+import zlib
 from typing import Any, Final
 
 from scenarios.voice_call.manager.store import StoreUnavailable
@@ -29,6 +30,10 @@ _KNOWN_THEN: Final = (
     "metadata",
 )
 """The fields of version 0 (catalogue 8.1)."""
+
+
+_MORE: Final = {"sentiment": {"score": 7}}
+"""A field that no version before the newest has."""
 
 
 async def old_log(stage: Stage) -> None:
@@ -62,11 +67,64 @@ async def old_log(stage: Stage) -> None:
     await stage.quiet()
 
 
+async def newer_log(stage: Stage) -> None:
+    """A newer version has written the log, and says more in it than this one knows; this one rewrites it, and keeps that."""
+    provider = stage.provider
+    calls = [await stage.picked_up(caller, stays=True) for caller in (FRIEND, OTHER_FRIEND)]
+    await stage.manager.stop()
+    provider.connect(None)
+    log = os.path.join(stage.manager.config.store_dir, "calls.jsonl")
+    say_more(log)
+    stage.manager = await stage.reboot()
+    for number in range(6):
+        provider.say(calls[0], f"sentence number {number}")
+        await stage.quiet()
+    await stage.restart()
+    await stage.quiet()
+    kept = told_of_more(log)
+    shown = {call: (stage.shown(call) or {}).get("callId") for call in calls}
+    for call, name in shown.items():
+        stage.expect(name in kept["envelope"], f"what a newer version wrote beside a change of {call} is gone")
+        stage.expect(name in kept["record"], f"what a newer version wrote about {call} is gone")
+    for call in calls:
+        provider.leave(call)
+    await stage.quiet()
+
+
+def say_more(path: str) -> None:
+    """The same log, as a version would have written it that has something more to say in and about each change."""
+    with open(path, "rb") as file:
+        lines = file.read().splitlines()
+    _replace(path, b"".join(_with_more(line) for line in lines))
+
+
+def _with_more(line: bytes) -> bytes:
+    known = json.loads(line)
+    del known["crc"]
+    known["body"]["set"] |= _MORE
+    head = json.dumps(known | _MORE, separators=(",", ":"))[:-1]
+    return f'{head},"crc":"{zlib.crc32(head.encode("ascii")):08x}"}}\n'.encode("ascii")
+
+
+def told_of_more(path: str) -> dict[str, set[str]]:
+    """The calls of which the log still says what this version does not know: beside a change, and in it."""
+    with open(path, "rb") as file:
+        lines = [json.loads(line) for line in file.read().splitlines()]
+    return {
+        "envelope": {line["call"] for line in lines if line.items() >= _MORE.items()},
+        "record": {line["call"] for line in lines if line["body"]["set"].items() >= _MORE.items()},
+    }
+
+
 def write_old_log(path: str, calls: list[dict[str, Any]]) -> None:
     """These calls as the older version would have written them, the oldest first."""
     lines = [json.dumps({key: call[key] for key in _KNOWN_THEN if call[key] is not None}) for call in reversed(calls)]
-    with open(path + ".old", "w") as file:
-        file.write("".join(line + "\n" for line in lines))
+    _replace(path, "".join(line + "\n" for line in lines).encode("ascii"))
+
+
+def _replace(path: str, content: bytes) -> None:
+    with open(path + ".old", "wb") as file:
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
     os.rename(path + ".old", path)
