@@ -12,7 +12,7 @@ from scenarios.voice_call.event_promises import CallCase, acknowledged_ends
 from scenarios.voice_call.observe import CallsObserved, outside
 from scenarios.voice_call.remote import RemoteCall
 from scenarios.voice_call.stream_promises import may_be_unheard
-from scenarios.voice_call.terms import MAX_DURATION_S, POLL_S, PROMPTLY_S, RING_S, UNANSWERED_S
+from scenarios.voice_call.terms import POLL_S, PROMPTLY_S, RING_S, UNANSWERED_S
 
 _RESTART_MARKS: Final = frozenset({"died", "restarted", "attempted", "refused"})
 
@@ -210,7 +210,7 @@ def _own_reasons(case: CallCase, observed: CallsObserved, call: str, remote: Rem
         ours = {"hangup-bot", "timeout"} | ({"no-answer"} if _rang_out(case, record, remote) else set())
         return {remote.reason} | ours if late <= POLL_S + PROMPTLY_S else {remote.reason}
     start = remote.answered_at if record["answeredAt"] is not None else None
-    cap = (start if start is not None else remote.started_at) + MAX_DURATION_S
+    cap = (start if start is not None else remote.started_at) + case.world.outer.cap_s
     asked = any(one.kind == "end" and one.call == call for one in case.world.outer.requests.values())
     notified = record["metadata"].get("mode") == "notify"
     reasons = set()

@@ -13,7 +13,7 @@ from harness.verdict.vocabulary import Violation, violation
 from scenarios.voice_call.event_promises import CallCase
 from scenarios.voice_call.observe import CallsObserved, outside
 from scenarios.voice_call.remote import RemoteCall
-from scenarios.voice_call.terms import DOWN_S, GREETING, MAX_DURATION_S, PROMPTLY_S, RETRIES_S, RING_S, UNANSWERED_S
+from scenarios.voice_call.terms import DOWN_S, GREETING, PROMPTLY_S, RETRIES_S, RING_S, UNANSWERED_S
 
 ThingT = TypeVar("ThingT", bound=Hashable)
 
@@ -59,6 +59,7 @@ def _is_being_ended(case: CallCase, observed: CallsObserved, call: ObservedCall)
 def deadlines_do_not_move(case: CallCase, observed: CallsObserved) -> list[Violation]:
     """The cap of a call counts from the first report of its answer, whatever happened since."""
     found: list[Violation] = []
+    cap_s = case.world.outer.cap_s
     if case.previous is not None:
         found += verdict.timer_extended(case.previous, observed)
     acknowledged = case.ledger.acknowledged
@@ -71,8 +72,8 @@ def deadlines_do_not_move(case: CallCase, observed: CallsObserved) -> list[Viola
         start = answered.get(call.remote_id or "")
         if not call.live or call.deadline is None:
             continue
-        if start is not None and call.deadline > start + MAX_DURATION_S + PROMPTLY_S:
-            later = call.deadline - start - MAX_DURATION_S
+        if start is not None and call.deadline > start + cap_s + PROMPTLY_S:
+            later = call.deadline - start - cap_s
             found.append(violation("timer-extended", f"the deadline of {call.id} moved {later:g} s later", call.id))
         remote = case.world.outer.calls.get(call.remote_id or "")
         if remote is not None and call.deadline < remote.started_at + UNANSWERED_S - PROMPTLY_S:
@@ -112,9 +113,11 @@ def our_calls_ring_out(case: CallCase, observed: CallsObserved) -> list[Violatio
 def calls_end_in_time(case: CallCase, observed: CallsObserved) -> list[Violation]:
     """A person who stays on the line is hung up when the cap is reached, neither much later nor earlier.
 
-    Who starts on a machine whose clock is wrong cannot tell how much of the time is over.
+    Who starts on a machine whose clock is wrong cannot tell how much of the time is over; and for one whose clock has
+    gone ahead more of it is over.
     """
-    if case.world.outer.clock_off_s and case.phase != Phase.CLEAN:
+    cap_s, off_s = case.world.outer.cap_s, case.world.outer.clock_off_s
+    if off_s and case.phase != Phase.CLEAN:
         return []
     found: list[Violation] = []
     for call in observed.calls:
@@ -123,9 +126,9 @@ def calls_end_in_time(case: CallCase, observed: CallsObserved) -> list[Violation
             continue
         # It may count from the beginning of the record, should that be later than an answer that was overtaken; and
         # from the first word, should that be earlier: who speaks is there. What it was not told of it cannot end.
-        latest = max(remote.answered_at, observed.records[call.id]["startedAt"] / 1000) + MAX_DURATION_S
+        latest = max(remote.answered_at, observed.records[call.id]["startedAt"] / 1000) + cap_s
         latest = max(latest, _heard_of(case, remote))
-        earliest = min([remote.answered_at, *_words(case, remote)]) + MAX_DURATION_S
+        earliest = min([remote.answered_at, *_words(case, remote)]) + cap_s - max(0.0, off_s)
         if _known_answered(case, remote) and remote.given_up_at > latest + DOWN_S + RETRIES_S:
             late = remote.given_up_at - latest
             found.append(violation("timer-extended", f"call {call.id} was ended {late:g} s after its cap", call.id))
@@ -258,7 +261,7 @@ def _stayed(case: CallCase, remote: RemoteCall) -> bool:
     """The person was there until the cap, and the manager knew: long enough for every timer it has."""
     if remote.answered_at is None or remote.ended_at is None:
         return False
-    return remote.ended_at - max(remote.answered_at, _heard_of(case, remote)) > MAX_DURATION_S - PROMPTLY_S
+    return remote.ended_at - max(remote.answered_at, _heard_of(case, remote)) > case.world.outer.cap_s - PROMPTLY_S
 
 
 def greetings_are_heard(case: CallCase, observed: CallsObserved) -> list[Violation]:

@@ -18,13 +18,14 @@ def ends_are_noticed(case: CallCase, observed: CallsObserved) -> list[Violation]
     """Whatever became of its report, an end is known after one interval of asking, where disk and provider work."""
     if case.fault_fired or case.world.outer.failed_commands:
         return []
+    ahead_s = max(0.0, case.world.outer.clock_off_s)  # a record tells the time by the machine's clock
     found: list[Violation] = []
     for call in observed.calls:
         remote = case.world.outer.calls.get(call.remote_id or "")
         if remote is None or remote.ended_at is None:
             continue
         ended_ms = observed.records[call.id]["endedAt"]
-        held_s = (observed.at if ended_ms is None else ended_ms / 1000) - remote.ended_at
+        held_s = (observed.at if ended_ms is None else ended_ms / 1000 - ahead_s) - remote.ended_at
         if held_s > NOTICED_S:
             text = f"call {call.id} was held as active for {held_s:.0f} s after remote call {remote.id} had ended"
             found.append(violation("stale-active", text, call.id))

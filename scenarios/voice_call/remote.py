@@ -10,6 +10,7 @@ import msgspec
 
 from scenarios.voice_call.policy import RETRY_NON_2XX, Policy
 from scenarios.voice_call.remote_media import Media
+from scenarios.voice_call.terms import MAX_DURATION_S
 
 HUMAN: Final = "user"
 BOT: Final = "bot"
@@ -187,7 +188,8 @@ class Outer(msgspec.Struct):
     `answered_otherwise`: the requests that were answered another thing later. `bridged`: what is said is kept in
     sessions, beside the calls. `keys_stay`: events do not repeat the key of a dial. `plain_ends`: an end that was
     asked for is told as completed. `horizon_s`: for how long ended calls have to be remembered, where a story is
-    long enough to tell. `expected_from`: since when the manager has to take what it is sent.
+    long enough to tell. `expected_from`: since when the manager has to take what it is sent. `cap_s`: the longest a
+    call may last.
     """
 
     policy: Policy = RETRY_NON_2XX
@@ -222,6 +224,7 @@ class Outer(msgspec.Struct):
     plain_ends: bool = False
     horizon_s: float | None = None
     expected_from: float = 0.0
+    cap_s: float = MAX_DURATION_S
 
 
 _encoder: Final = msgspec.msgpack.Encoder()

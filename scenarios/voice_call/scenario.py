@@ -160,6 +160,7 @@ class VoiceCall(Scenario[Provider, CallManager, CallsObserved]):
         if chosen is None:
             return Provider(workload=workload)
         made = Provider(chosen.policy, chosen.callee, workload, Media() if chosen.media else None)
+        made.outer.cap_s = chosen.settings.get("max_duration_ms", SETTINGS["max_duration_ms"]) / 1000
         made.outer.bridged = bool(chosen.settings.get("session_bridge", False))
         return made
 

@@ -125,5 +125,7 @@ class Workload:
     """People talk over media streams; the settings should say `streaming` as well."""
     touches_log: bool = False
     """The story itself changes the file of the log: only a manager that has one can play it."""
+    sets_clock: bool = False
+    """The clock goes ahead of the loop's: only a manager that is told the machine's time can notice it."""
     lends: bool = False
     """Its world, with nothing in it yet, is lent to random histories, beside one world for each policy."""

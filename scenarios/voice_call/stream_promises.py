@@ -17,7 +17,6 @@ from scenarios.voice_call.remote import Happening, RemoteCall
 from scenarios.voice_call.remote_media import Asked, Media, Stream
 from scenarios.voice_call.terms import (
     DOWN_S,
-    MAX_DURATION_S,
     MEDIA_INACTIVITY_S,
     PROMPTLY_S,
     STREAM_GRACE_S,
@@ -82,7 +81,7 @@ def heard_calls_go_on(case: CallCase, observed: CallsObserved) -> list[Violation
         remote = outer.calls.get(call.remote_id or "")
         if remote is None or remote.given_up_at is None or call.outcome != "hangup-bot":
             continue
-        if _asked_for(case, observed, call.id) or remote.given_up_at >= remote.started_at + MAX_DURATION_S - PROMPTLY_S:
+        if _asked_for(case, observed, call.id) or remote.given_up_at >= remote.started_at + outer.cap_s - PROMPTLY_S:
             continue
         living = next(
             (one for one in outer.media.of(remote.id) if _is_heard(outer.media, one, remote.given_up_at)), None

@@ -226,6 +226,12 @@ WORKLOADS: Final[dict[str, Workload]] = {
     "newer-log": Workload(
         upgrades.newer_log, settings={**PLAIN, "compact_after_lines": 4}, touches_log=True, **REHEARSED
     ),
+    "suspended": Workload(
+        slowness.suspended,
+        settings={**PLAIN, "max_duration_ms": slowness.LONG_CALL_MS},
+        sets_clock=True,
+        **REHEARSED,
+    ),
     "look-alikes": Workload(strangers.look_alikes, settings=PLAIN, **REHEARSED),
     "slow-body": Workload(
         strangers.slow_body, settings={**PLAIN, "body_timeout_ms": round(strangers.BODY_TIMEOUT_S * 1000)}, **REHEARSED

@@ -46,7 +46,8 @@ PROBES: Final = frozenset(
 
 def suits(one: Workload) -> bool:
     """Whether a workload means something to a manager without a disk that can fail, or parts it does not have."""
-    return one.plan is None and not one.touches_log and not one.media and set(one.settings) <= HONOURED
+    special = one.plan is not None or one.touches_log or one.media or one.sets_clock
+    return not special and set(one.settings) <= HONOURED
 
 
 class IdealVoiceCall(VoiceCall):

@@ -17,6 +17,10 @@ FAR_AHEAD_MS: Final = 30 * 24 * 3_600_000
 OUTAGE_S: Final = 600.0
 """Long enough that waits which double without end would leave a call alone for minutes afterwards."""
 
+LONG_CALL_MS: Final = 90 * 60_000
+"""Longer than a manager sleeps without looking at the clock."""
+
+_HOUR_S: Final = 3_600.0
 _SLOW_S: Final = 8.0
 _WITHOUT_END: Final = 1_000_000
 _A_MINUTE_S: Final = 60.0
@@ -64,6 +68,20 @@ async def clock_set_back(stage: Stage) -> None:
     await stage.later(MAX_DURATION_S + 10.0)
     provider.set_clock(0.0)
     await stage.later(2.0)
+
+
+async def suspended(stage: Stage) -> None:
+    """The machine sleeps for an hour in a long call: the wall clock jumps, the loop's does not, and the cap is due.
+
+    That is found out whenever the machine looks at both clocks again, once in an hour of its own time.
+    """
+    provider = stage.provider
+    call = await stage.picked_up(FRIEND, stays=True)
+    await stage.later(1_800.0)
+    provider.set_clock(_HOUR_S)
+    await stage.later(_HOUR_S - 1_800.0 + PROMPTLY_S)
+    stage.expect(not stage.live(call), f"the cap of {call} was reached in the machine's sleep, and it goes on")
+    await stage.later(10.0)
 
 
 async def patient_question(stage: Stage) -> None:
