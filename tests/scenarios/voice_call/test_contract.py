@@ -9,6 +9,7 @@ from harness.explore.life import session
 from harness.explore.recording import record
 from harness.scenario import Phase
 from harness.verdict import VERDICTS
+from scenarios.voice_call.bugs.unwatched_store import UnwatchedStore
 from scenarios.voice_call.contract import CONTRACT
 from scenarios.voice_call.manager import lifecycle
 from scenarios.voice_call.manager.call_manager import Parts
@@ -130,7 +131,7 @@ class NoNewline(Store):
             os.ftruncate(self._fd, loaded.good_end)
 
 
-class NoCutBack(Store):
+class NoCutBack(UnwatchedStore):
     def cut_back(self, error):
         pass
 
