@@ -15,6 +15,9 @@ from scenarios.voice_call.manager.providers.libraries import LibraryMissing
 from scenarios.voice_call.manager.structured_log import log_to_stderr
 
 _PROGRAM = "python -m scenarios.voice_call.manager"
+_DIGITS = "0123456789"
+_MOST = 1_000_000_000
+_YEAR = 31_536_000
 _EXAMPLES = f"""examples:
   serve on a port of this machine and let everybody in:
     {_PROGRAM} --store /tmp/calls --port 3334 --inbound open
@@ -51,7 +54,9 @@ def arguments() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     place = parser.add_argument_group("where")
-    place.add_argument("--store", required=True, metavar="DIR", help="directory of the log; made if missing")
+    place.add_argument(
+        "--store", type=_directory, required=True, metavar="DIR", help="directory of the log; made if missing"
+    )
     place.add_argument("--host", default="127.0.0.1", help="address to bind (default: %(default)s)")
     place.add_argument("--port", type=_port, default=3334, metavar="N", help="0: any free one (default: %(default)s)")
     place.add_argument("--public-url", metavar="URL", help="where the provider reaches this server, https://HOST")
@@ -65,14 +70,19 @@ def arguments() -> argparse.ArgumentParser:
     calls.add_argument(
         "--allow-from",
         action="append",
+        type=_number,
         default=[],
         metavar="E164",
         help="caller let in by allowlist or pairing; repeat",
     )
     calls.add_argument("--greeting", metavar="TEXT", help="said to callers; '' for none (default: a short sentence)")
     calls.add_argument("--max-calls", type=_count, default=1, metavar="N", help="at a time (default: %(default)s)")
-    calls.add_argument("--max-duration", type=_count, default=300, metavar="S", help="of a call (default: %(default)s)")
-    calls.add_argument("--ring-timeout", type=_count, default=30, metavar="S", help="of a dial (default: %(default)s)")
+    calls.add_argument(
+        "--max-duration", type=_seconds, default=300, metavar="S", help="of a call (default: %(default)s)"
+    )
+    calls.add_argument(
+        "--ring-timeout", type=_seconds, default=30, metavar="S", help="of a dial (default: %(default)s)"
+    )
     calls.add_argument("--streaming", action="store_true", help="take media streams on /voice/stream")
     calls.add_argument(
         "--sessions",
@@ -83,7 +93,7 @@ def arguments() -> argparse.ArgumentParser:
     life = parser.add_argument_group("life")
     life.add_argument(
         "--drain",
-        type=_count,
+        type=_seconds,
         default=5,
         metavar="S",
         help="longest wait for each part of a stop (default: %(default)s)",
@@ -98,14 +108,34 @@ def arguments() -> argparse.ArgumentParser:
 
 
 def _port(text: str) -> int:
-    if not text.isdecimal() or int(text) > 65_535:
+    if not (text.isascii() and text.isdecimal()) or len(text) > 5 or int(text) > 65_535:
         raise argparse.ArgumentTypeError(f"{text!r} is no port: use 0 to 65535")
     return int(text)
 
 
+def _directory(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty; name a directory")
+    return text
+
+
+def _number(text: str) -> str:
+    if not any(c in _DIGITS for c in text) or any(c not in _DIGITS + "+ ().-" for c in text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no telephone number: write it as +15551112222")
+    return text
+
+
 def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
+    return _bounded(text, _MOST)
+
+
+def _seconds(text: str) -> int:
+    return _bounded(text, _YEAR)
+
+
+def _bounded(text: str, most: int) -> int:
+    if not (text.isascii() and text.isdecimal()) or len(text) > 12 or not 0 < int(text) <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to {most}")
     return int(text)
 
 

@@ -2,6 +2,7 @@
 
 import ipaddress
 from typing import Literal, Protocol
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -68,8 +69,18 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
                 f"skip_signature_verification is set and bind_host is {self.bind_host!r}: anybody could send events; "
                 "bind to 127.0.0.1, or verify signatures"
             )
-        if self.public_url is not None and not self.public_url.startswith(("https://", "http://")):
+        if not self.store_dir:
+            raise ValueError("store_dir is empty; name the directory of the log")
+        if self.public_url is not None and not _names_a_host(self.public_url):
             raise ValueError(f"public_url is {self.public_url!r}; write it as https://HOST")
+
+
+def _names_a_host(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
 
 
 def is_loopback(host: str) -> bool:

@@ -2,7 +2,8 @@
 
 The port is bound before the store is touched and listened on after the restore, so a port in use costs nothing, and
 nobody is answered by half a manager. SIGTERM and SIGINT end with a drained manager and a normal return: uvicorn by
-itself raises the signal again after its shutdown, which makes an orderly stop look like a death.
+itself raises the signal again after its shutdown, which makes an orderly stop look like a death. Requests whose clients
+keep them waiting are answered with 503 when the patience of a stop is over: that is no error of anybody here.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from scenarios.voice_call.manager.call_manager import CallManager
 from scenarios.voice_call.manager.config import EventLog, is_loopback
 from scenarios.voice_call.manager.reading import READING_PATH, CallReadings
 from scenarios.voice_call.manager.store import StoreUnavailable
+from scenarios.voice_call.manager.web import Application, Receive, Scope, Send, refuse_as_not_ready
 
 
 class CannotStart(Exception):
@@ -25,6 +27,47 @@ class CannotStart(Exception):
 
 class _Server(uvicorn.Server):
     """uvicorn without signal handlers of its own, and with an end for every connection."""
+
+    def __init__(self, app: Application, log: EventLog, *, patience_s: int) -> None:
+        super().__init__(
+            uvicorn.Config(
+                self.serve_one,
+                interface="asgi3",  # it does not recognise a bound method
+                lifespan="off",
+                access_log=False,
+                log_config=None,
+                server_header=False,
+                # Longer than ours: what it finds then does not even take the answer that it was turned away.
+                timeout_graceful_shutdown=patience_s + 1,
+            )
+        )
+        self._app = app
+        self._log = log
+        self._patience_s = patience_s
+
+    async def serve_one(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or turn it away when a stop cuts it short."""
+        try:
+            await self._app(scope, receive, send)
+        except asyncio.CancelledError:
+            if not self.should_exit:
+                raise
+            if scope["type"] == "http":
+                await refuse_as_not_ready(send)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        for listener in sockets or []:
+            host, port = listener.getsockname()[:2]
+            self._log.info("listening", host=host, port=port)
+
+    def cut_short(self) -> None:
+        """The patience is over: nothing is admitted yet of what is still being read."""
+        tasks = list(self.server_state.tasks)
+        if tasks:
+            self._log.warning("requests-cut-short", requests=len(tasks))
+        for task in tasks:
+            task.cancel()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -35,7 +78,11 @@ class _Server(uvicorn.Server):
         for server in self.servers:
             server.close()
         await asyncio.sleep(0.01)
-        await super().shutdown(sockets)
+        last = asyncio.get_running_loop().call_later(self._patience_s, self.cut_short)
+        try:
+            await super().shutdown(sockets)
+        finally:
+            last.cancel()
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -59,16 +106,7 @@ async def serve(manager: CallManager, listener: socket.socket, log: EventLog) ->
     """Serve until SIGTERM or SIGINT, then drain. Raises CannotStart; the store is released in any case."""
     if is_loopback(manager.config.bind_host):
         manager.app.readers[READING_PATH] = CallReadings(manager.status, manager.history, manager.is_ready)
-    server = _Server(
-        uvicorn.Config(
-            manager.app,
-            lifespan="off",
-            access_log=False,
-            log_config=None,
-            server_header=False,
-            timeout_graceful_shutdown=max(1, manager.config.drain_ms // 1000),
-        )
-    )
+    server = _Server(manager.app, log, patience_s=max(1, manager.config.drain_ms // 1000))
     loop = asyncio.get_running_loop()
     starting = loop.create_task(manager.start())
 
@@ -89,9 +127,8 @@ async def serve(manager: CallManager, listener: socket.socket, log: EventLog) ->
         if not server.should_exit:
             raise
         return
+    host, port = listener.getsockname()[:2]
     try:
-        host, port = listener.getsockname()[:2]
-        log.info("listening", host=host, port=port)
         await server.serve(sockets=[listener])
     except OSError as error:
         raise CannotStart(f"cannot listen on {host} port {port}: {error}") from error

@@ -23,6 +23,7 @@ Not modelled: several logs, rotation by others, disks that lie about fsync.
 import contextlib
 import errno
 import os
+import stat
 import zlib
 from collections.abc import Iterable, Iterator
 
@@ -96,7 +97,9 @@ class Store(ReplacedFile):
             self._fd = os.open(self.path, flags)
         except FileNotFoundError:
             # Absent is not unreadable: only this one error means that there is nothing yet.
-            self._fd = os.open(self.path, flags | os.O_CREAT | os.O_EXCL, 0o600)
+            self._fd = self._create_log(flags)
+        if not stat.S_ISREG(os.fstat(self._fd).st_mode):
+            raise StoreUnavailable(f"{self.path} is no regular file: put the log there, or move this away")
         loaded, data = self._load(self._fd)
         self._adopt(loaded)
         if loaded.is_old:
@@ -109,6 +112,13 @@ class Store(ReplacedFile):
             self.sync_ancestors()
         self.sync_directory(self.directory)
         return loaded
+
+    def _create_log(self, flags: int) -> int:
+        try:
+            return os.open(self.path, flags | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            why = f"{self.path} is a link to nothing: mend it or remove it, and start again"
+            raise StoreUnavailable(why) from None
 
     def import_old_log(self, loaded: LoadedLog) -> None:
         """Replace a log of version 0 by one of this version, once; the original stays beside it and is not read again.

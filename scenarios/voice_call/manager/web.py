@@ -15,6 +15,13 @@ async def no_stream(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "websocket.close", "code": 1008})
 
 
+async def refuse_as_not_ready(send: Send) -> None:
+    """Answer with 503: what was asked was not done, and may be asked again."""
+    headers = [(b"content-type", b"text/plain"), (b"content-length", b"0"), (b"retry-after", b"1")]
+    await send({"type": "http.response.start", "status": 503, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
+
+
 class WebFace:
     """`http` serves every path that `readers` do not; `readers` maps the first part of a path to who serves it."""
 

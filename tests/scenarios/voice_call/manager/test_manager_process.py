@@ -131,6 +131,55 @@ def test_log_that_is_a_directory_is_told(start: Start, tmp_path: Path) -> None:
     assert status == 3 and len(said) == 1 and "Is a directory" in said[0]
 
 
+def test_log_that_is_a_pipe_is_told(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    os.mkfifo(tmp_path / "store" / "calls.jsonl")
+    status, said = ended(start("--port", "0"))
+    assert status == 3 and len(said) == 1 and "is no regular file" in said[0]
+
+
+def test_log_that_is_a_link_to_nothing_is_told(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "calls.jsonl").symlink_to(tmp_path / "elsewhere" / "calls.jsonl")
+    status, said = ended(start("--port", "0"))
+    assert status == 3 and len(said) == 1 and "is a link to nothing" in said[0]
+
+
+def test_it_says_that_it_listens_when_it_does(start: Start) -> None:
+    process = start("--port", "0")
+    assert process.stderr is not None
+    for line in process.stderr:
+        told = json.loads(line)
+        if told["event"] == "listening":
+            socket.create_connection((told["host"], told["port"])).close()
+            return
+    pytest.fail("it never listened")
+
+
+def test_stop_with_clients_that_keep_it_waiting_is_no_error(start: Start) -> None:
+    port = free_port()
+    process = start("--port", str(port), "--drain", "1", "--streaming")
+    assert post(port, RINGING) == 200
+    slow = b"POST /voice/webhook HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\nabc"
+    stream = (
+        b"GET /voice/stream HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    )
+    clients = [socket.create_connection(("127.0.0.1", port)) for _ in range(6)]
+    for client, request in zip(clients, [slow, slow, stream, stream, slow[:20], b""], strict=True):
+        client.sendall(request)
+    assert clients[2].recv(12) == b"HTTP/1.1 101"
+    process.send_signal(signal.SIGTERM)
+    status, said = ended(process)
+    assert status == 0
+    lines = [json.loads(line) for line in said]
+    assert not [line for line in lines if line["level"] == "error" or "traceback" in line]
+    assert {"event": "requests-cut-short", "requests": 2}.items() <= lines[-2].items()
+    assert [client.recv(12) for client in clients[:2]] == [b"HTTP/1.1 503"] * 2
+    for client in clients:
+        client.close()
+
+
 def test_calls_are_read_and_nothing_is_written(start: Start, tmp_path: Path) -> None:
     port = free_port()
     start("--port", str(port), "--greeting", "")
@@ -162,7 +211,17 @@ def test_calls_are_not_read_where_others_can_connect(start: Start) -> None:
         ([], "--store"),
         (["--store", "x", "--port", "70000"], "'70000' is no port"),
         (["--store", "x", "--inbound", "allowlist"], "--allow-from"),
-        (["--store", "x", "--max-calls", "0"], "'0' is no number from 1 on"),
+        (["--store", ""], "--store: it is empty"),
+        (["--store", "x", "--port", "9" * 5_000], "is no port"),
+        (["--store", "x", "--max-calls", "0"], "'0' is no number from 1 to 1000000000"),
+        (["--store", "x", "--max-duration", "9223372036854775"], "is no number from 1 to 31536000"),
+        (["--store", "x", "--ring-timeout", "9" * 5_000], "is no number from 1 to 31536000"),
+        (["--store", "x", "--drain", "\u0663"], "is no number from 1 to 31536000"),
+        (["--store", "x", "--allow-from", "abc"], "'abc' is no telephone number"),
+        (["--store", "x", "--allow-from", "+"], "'+' is no telephone number"),
+        (["--store", "x", "--public-url", "http://"], "https://HOST"),
+        (["--store", "x", "--public-url", "https://:80/x"], "https://HOST"),
+        (["--store", "x", "--public-url", "https://host:port"], "https://HOST"),
         (["--store", "x", "--provider", "pigeon"], "pigeon"),
         (["--store", "x", "--public-url", "example.org"], "https://HOST"),
         (["--store", "x", "--host", "0.0.0.0", "--skip-verification"], "127.0.0.1"),
