@@ -137,7 +137,7 @@ class SyncAll(Operation, frozen=True, gc=False, tag="sync"):
     begun: int | None = None
 
 
-class FailedSync(Operation, frozen=True, gc=False, tag="failed-sync", omit_defaults=True):
+class FailedSync(Operation, frozen=True, gc=False, tag="failed-sync"):
     """A sync that wrote nothing (durability.md, section 4; Rebello et al., ATC'20, table 1).
 
     `errno` is what it returned: 0 where the error comes at the next sync of the file ("late-report"). `cache` is what

@@ -5,6 +5,7 @@ import pytest
 from harness.trace import (
     TRACE_SCHEMA,
     Create,
+    FailedSync,
     Fsync,
     Mark,
     Rename,
@@ -68,3 +69,14 @@ def test_items_are_told_in_words():
     assert describe(Rename(3, 2, "a", 2, "b"), {2: "/data"}) == "rename /data/a -> /data/b"
     assert describe(Mark("acknowledged", "e1")) == "acknowledged e1"
     assert describe(Fsync(9)) == "fsync inode 9"
+
+
+def test_a_failed_sync_has_one_digest_also_after_it_was_read_again():
+    policy = "-".join(["drop", "clean"])  # equal to the default, and another object
+    traces = [Trace() for _ in range(3)]
+    for trace, sync in zip(
+        traces, (FailedSync(3, 5), FailedSync(3, 5, policy), FailedSync(3, 0, "late-report")), strict=True
+    ):
+        trace.record(sync, None, 1.0)
+        assert decode(encode(trace)).digest() == trace.digest()
+    assert [trace.digest() == traces[0].digest() for trace in traces] == [True, True, False]
