@@ -95,13 +95,17 @@ def ringing_has_an_end(case: CallCase, observed: CallsObserved) -> list[Violatio
 
 
 def our_calls_ring_out(case: CallCase, observed: CallsObserved) -> list[Violation]:
-    """Whom we call and who does not answer is not rung for longer than the ring time, where disk and provider work."""
+    """Whom we call and who does not answer is not rung for longer than the ring time, where disk and provider work.
+
+    Who was heard has answered, also where nobody reported it: then the cap counts from the first word.
+    """
     if case.fault_fired or case.world.outer.failed_commands:
         return []
+    heard = {one.call for one in case.world.outer.happenings.values() if one.kind == "call.speech" and one.attempts}
     found: list[Violation] = []
     for call in observed.calls:
         remote = case.world.outer.calls.get(call.remote_id or "")
-        if remote is None or remote.direction != "outbound" or remote.answered_at is not None:
+        if remote is None or remote.direction != "outbound" or remote.answered_at is not None or remote.id in heard:
             continue
         ended = remote.given_up_at if remote.given_up_at is not None else remote.ended_at
         rang_s = (observed.at if ended is None else ended) - remote.started_at
