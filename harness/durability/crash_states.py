@@ -338,9 +338,13 @@ class KillPoint:
         groups = self._byte_cuts()
         most = self._walk.bound // max(1, len(groups)) if self.thinned else self._walk.bound
         for named, whole in groups:
-            cuts = whole.thinned(most) if self.thinned else whole
+            cuts = whole.thinned(most)
             for length in cuts.lengths:
                 yield self._name(named.missing, (cuts.append.position, length)), cuts.image(length)
+
+    def holds_cut(self, image: CrashImage) -> bool:
+        """Is `image` a byte cut, one of those that `cuts` leaves out included?"""
+        return any(cuts.holds(image) for _, cuts in self._byte_cuts())
 
     @property
     def thinned(self) -> bool:

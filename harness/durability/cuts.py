@@ -5,6 +5,7 @@ crossing them freely with everything else multiplies and finds nothing more. At 
 each is made when somebody asks for it, and its key costs one sector.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -45,6 +46,16 @@ class ByteCuts:
     def keys(self) -> Iterator[StateKey]:
         """The key of each, shortest first."""
         return (self._key(length) for length in self.lengths)
+
+    def holds(self, image: CrashImage) -> bool:
+        """Is `image` one of the cuts? Only the cut of its size is looked at, however many there are."""
+        if not self._index:
+            return bool(self.lengths) and image.state_key == self._image.state_key
+        if image.state_key[0] != self._tree.shape:
+            return False
+        length = file_at(image.nodes, image.files[self._index - 1]).size - self.append.offset
+        at = bisect_left(self.lengths, length)
+        return at < len(self.lengths) and self.lengths[at] == length and self._key(length) == image.state_key
 
     def image(self, length: int) -> CrashImage:
         """The disk on which `length` bytes of the append are."""

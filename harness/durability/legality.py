@@ -85,7 +85,7 @@ def legal_under(
     if rules.medium == "page-cache":
         inside = [walk.during(items[position])] if position < len(items) else []
         return _yields(wanted, (state for one in (point, *inside) for state in one.states()))
-    if _yields(wanted, point.cuts()):
+    if point.holds_cut(wanted):
         return True
     scenes = point.scenes()
     if scenes is not None:

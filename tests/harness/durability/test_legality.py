@@ -96,6 +96,16 @@ def test_legality_is_found_without_listing_any_content() -> None:
     assert legal_under(LOG, items, 1, image, profile("xfs")) is False
 
 
+@pytest.mark.parametrize("kept", [1, 7_777, 9_999, 19_999])
+def test_a_cut_is_legal_though_a_sample_of_the_cuts_leaves_it_out(kept: int) -> None:
+    data = bytes(range(256)) * 79
+    items: list[Item] = [Write(3, 700, data)]
+    image = LOG.apply(Write(3, 700, data[:kept]))
+    assert legal_under(LOG, items, 1, image, profile("strict"), bound=100) is True
+    other = LOG.apply(Write(3, 700, data[: kept - 1] + b"!"))
+    assert legal_under(LOG, items, 1, other, profile("strict"), bound=100) is False
+
+
 def test_unknown_is_not_no() -> None:
     items: list[Item] = [Create(4 + n, DATA, f"f{n}") for n in range(40)]
     image = LOG
