@@ -5,6 +5,16 @@ from pathlib import Path
 
 import click
 
+from harness.commands.options import (
+    check_writable,
+    json_option,
+    no_color_option,
+    out_option,
+    quiet_option,
+    verbose_option,
+)
+from harness.commands.output import console, show_report
+
 
 @click.command(
     epilog="\b\nExamples:\n  harness run voice_call --shard 1/2 --json 1.json   # on one machine, exit code 3: a part\n"
@@ -13,32 +23,22 @@ import click
     "\b\nExit codes: 0 held, 1 violation, 2 usage, 3 inconclusive (a shard is missing, …), 4 error, 130 interrupted."
 )
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
-@click.option(
-    "--json", "json_file", type=click.Path(path_type=Path), metavar="FILE", help="Write the joined result as JSON."
-)
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path, file_okay=False),
-    default=Path(".harness"),
-    show_default=True,
-    metavar="DIR",
-    help="Folder for repro files.",
-)
-@click.option("-q", "--quiet", is_flag=True, help="Only the outcome.")
-@click.option("-v", "--verbose", is_flag=True, help="More detail.")
-@click.option("--no-color", is_flag=True, help="No colours, whatever the terminal says.")
+@json_option("Write the joined result as JSON.")
+@out_option
+@quiet_option()
+@verbose_option()
+@no_color_option()
 def merge(
     files: tuple[Path, ...], json_file: Path | None, out: Path, quiet: bool, verbose: bool, no_color: bool
 ) -> None:
     """Join the results of the shards of one run (`harness run --shard I/N --json FILE`)."""
-    from harness.cli import _check_writable, _console, _show
     from harness.gate.merge import MergeError
     from harness.gate.merge import merge as joined
 
-    _check_writable(json_file, out)
+    check_writable(json_file, out)
     try:
         report = joined(files)
     except MergeError as error:
         raise click.UsageError(str(error)) from None
-    _show(_console(no_color, json_file), report, out, json_file, quiet=quiet, verbose=verbose, mends={})
+    show_report(console(no_color, json_file), report, out, json_file, quiet=quiet, verbose=verbose, mends={})
     sys.exit(report.exit_code)

@@ -1,0 +1,68 @@
+"""What a command tells: lines on a console, one JSON document, the summary of a run with its saved cases."""
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness import __version__
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from harness.gate.outcome import Report
+
+
+def console(no_color: bool, json_file: Path | None = None) -> "Console":
+    """Standard output, unless the JSON goes there: then standard error."""
+    from rich.console import Console
+
+    to_stderr = json_file is not None and str(json_file) == "-"
+    width = None if sys.stdout.isatty() else 160
+    return Console(no_color=no_color or "NO_COLOR" in os.environ, stderr=to_stderr, highlight=False, width=width)
+
+
+def write_json(document: Any, json_file: Path | None) -> None:
+    """UsageError for a file that cannot be written; nothing without a file."""
+    if json_file is None:
+        return
+    text = json.dumps(document, indent=2) + "\n"
+    if str(json_file) == "-":
+        sys.stdout.write(text)
+        return
+    try:
+        json_file.parent.mkdir(parents=True, exist_ok=True)
+        json_file.write_text(text)
+    except OSError as error:
+        raise click.UsageError(f"cannot write --json {json_file}: {error.strerror}") from None
+
+
+def show_report(
+    screen: "Console",
+    report: "Report",
+    out: Path,
+    json_file: Path | None,
+    *,
+    quiet: bool,
+    verbose: bool,
+    mends: Mapping[int, Sequence[str]],
+) -> None:
+    """Save the cases, print the summary (or one word), write the JSON."""
+    from harness.report.json_report import document
+    from harness.report.repro_files import save_all
+    from harness.report.terminal import summary
+
+    repros: dict[int, str] = {}
+    try:
+        repros = save_all(report, out)
+    except OSError as error:  # the findings are told all the same
+        click.echo(f"error: cannot write repro files to --out {out}: {error.strerror}", err=True)
+    if not quiet:
+        summary(screen, report, repros, verbose, mends)
+    else:
+        screen.print(str(report.outcome))
+    write_json(document(report, __version__, repros, mends), json_file)
