@@ -11,7 +11,7 @@ Not modelled: times, owners, permission bits, sparse blocks (a hole is zeros).
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -255,6 +255,14 @@ class DiskImage:
         image = cls()
         for path in paths:
             image = image._with_folder([part for part in path.split("/") if part])
+        return image
+
+    @classmethod
+    def made_by(cls, items: Iterable[Item]) -> "DiskImage":
+        """What these operations make of an empty disk. KeyError or TypeError where they do not fit it."""
+        image = cls()
+        for item in items:
+            apply_to(image.nodes, item)
         return image
 
     def _with_folder(self, parts: list[str]) -> "DiskImage":

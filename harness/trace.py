@@ -12,7 +12,7 @@ Inode numbers are positive, handed out in order of creation and never reused; th
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, Literal, TypeAlias
 
 import msgspec
@@ -214,15 +214,29 @@ Item: TypeAlias = (
 )
 
 
+class Process(msgspec.Struct, frozen=True, gc=False):
+    """Who made a call, where several processes or threads do: process id, thread id, the name of the program."""
+
+    pid: int
+    thread: int
+    program: str
+
+
 class Source(msgspec.Struct, frozen=True, gc=False):
-    """The line of the subject that issued an operation."""
+    """The line of the subject that issued an operation.
+
+    Of a program that is seen from outside only, the call is known and not its line: then `line` is 0, `file` the name of
+    the program and `function` the call's place, such as "4th write to calls.jsonl".
+    """
 
     file: str
     line: int
     function: str = ""
+    process: Process | msgspec.UnsetType = msgspec.UNSET
 
     def __str__(self) -> str:
-        return f"{self.file.rpartition('/')[2]}:{self.line}"
+        name = self.file.rpartition("/")[2]
+        return f"{name}:{self.line}" if self.line else f"{name}: {self.function}"
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -235,15 +249,26 @@ class Entry(msgspec.Struct, frozen=True):
     at: float
 
 
+class Program(msgspec.Struct, frozen=True):
+    """The program that a trace is of. `exit_code`: as `subprocess` has it (negative: the signal), None while unknown."""
+
+    command: tuple[str, ...]
+    exit_code: int | None = None
+
+
 class Trace:
     """Operations and marks of one run, in order. Grows only at its end.
 
-    `items`, `sources`, `times` (seconds since the epoch, virtual) are parallel lists.
+    `items`, `sources`, `times` (seconds since the epoch, virtual) are parallel lists. `base`: operations that make what
+    was on the disk, durably, before the run; none where the frontend's caller knows the disk (`DiskImage.made_by` folds
+    them). `program`: whose run it was, where that is not a scenario's.
     """
 
-    __slots__ = ("items", "operation_count", "sources", "times")
+    __slots__ = ("base", "items", "operation_count", "program", "sources", "times")
 
-    def __init__(self) -> None:
+    def __init__(self, base: Iterable[Item] = (), program: Program | None = None) -> None:
+        self.base: tuple[Item, ...] = tuple(base)
+        self.program = program
         self.items: list[Item] = []
         self.sources: list[Source | None] = []
         self.times: list[float] = []
@@ -279,6 +304,8 @@ class _File(msgspec.Struct, frozen=True):
     items: list[Item]
     sources: list[Source | None]
     times: list[float]
+    base: list[Item] | msgspec.UnsetType = msgspec.UNSET
+    program: Program | msgspec.UnsetType = msgspec.UNSET
 
 
 class TraceFileError(ValueError):
@@ -290,7 +317,9 @@ _encoder: Final = msgspec.json.Encoder(order="deterministic")
 
 def encode(trace: Trace) -> bytes:
     """The trace as one JSON document (schema `TRACE_SCHEMA`); file contents are base64."""
-    return _encoder.encode(_File(TRACE_SCHEMA, trace.items, trace.sources, trace.times))
+    base = list(trace.base) or msgspec.UNSET
+    program = trace.program or msgspec.UNSET
+    return _encoder.encode(_File(TRACE_SCHEMA, trace.items, trace.sources, trace.times, base, program))
 
 
 def decode(data: bytes) -> Trace:
@@ -307,7 +336,7 @@ def decode(data: bytes) -> Trace:
         raise TraceFileError(
             f"not a trace file: {len(file.items)} items, {len(file.sources)} sources, {len(file.times)} times"
         )
-    trace = Trace()
+    trace = Trace(file.base or (), file.program or None)
     for item, source, at in zip(file.items, file.sources, file.times, strict=True):
         trace.record(item, source, at)
     return trace

@@ -54,8 +54,11 @@ class TraceAdvice(msgspec.Struct, frozen=True):
 
 
 def story_of(trace: Trace, folders: Sequence[str]) -> Story:
-    """The trace on a disk that had only `folders`. ValueError where it touches something that nobody made."""
-    base = DiskImage.with_folders(*folders)
+    """The trace on a disk that had only `folders`, or on what it says itself was there before.
+
+    ValueError where it touches something that nobody made.
+    """
+    base = DiskImage.with_folders(*folders) if trace.program is None else DiskImage.made_by(trace.base)
     image = base
     for position, item in enumerate(trace.items):
         try:
