@@ -1,7 +1,8 @@
-"""One crash state of a 20-line log: built, recovered and judged by the real sweep, against the same images on tmpfs.
+"""One crash state of a log: built, recovered and judged by the real sweep, against what it costs without a harness.
 
 Our side is everything between two states of `CrashSweep`: enumeration, the disk, the restart, the judge. The other
-side does the least that a harness on a real folder must: make the folder and its files, recover, compare, remove.
+side gets the very same images. On tmpfs it does the least that a harness on a real folder must: make the folder and its
+files, recover, compare, remove. In memory it only parses the bytes: what the checker itself costs, the limit.
 """
 
 import os
@@ -36,34 +37,49 @@ def _log_around(records: int) -> CallableScenario:
     return scenario_of(workload, recovered)
 
 
+class LastStates:
+    """The states of the last MORE records of a log of about `records`, and the files in each. Inside a session."""
+
+    def __init__(self, records: int) -> None:
+        self._recording = recorded(_log_around(records))
+        # a record is 3 items: write, fsync, mark
+        self._positions = range(max(0, self._recording.end - 3 * MORE), self._recording.end + 1)
+        keeper = ImageSweep(self._recording)
+        keeper.run(self._positions)
+        self.contents = [_files(image) for image in keeper.images]
+
+    def swept(self) -> float:
+        """Seconds that the sweep takes for a state."""
+        began = processor_seconds()
+        tally = sweep(self._recording, self._positions)
+        return (processor_seconds() - began) / tally.checked
+
+
 def vs_tmpfs(effort: Effort) -> float:
-    """`state_vs_tmpfs`: our seconds a distinct state / those on tmpfs. Less is better."""
+    """`state_vs_tmpfs`: our seconds a distinct state of a 20-line log / those on tmpfs. Less is better."""
     with session():
-        recording = recorded(_log_around(effort.records))
-        # the last MORE records are 3 items each: write, fsync, mark
-        positions = range(max(0, recording.end - 3 * MORE), recording.end + 1)
-        keeper = ImageSweep(recording)
-        keeper.run(positions)
-        contents = [_files(image) for image in keeper.images]
+        states = LastStates(effort.records)
         marked = max(0, effort.records - MORE // 2)
-        root = tempfile.gettempdir()
         with Redirection.shared().paused():
             root = tempfile.mkdtemp(dir=memory_folder())
 
-        def ours() -> float:
-            began = processor_seconds()
-            tally = sweep(recording, positions)
-            return (processor_seconds() - began) / tally.checked
-
         def on_tmpfs() -> float:
             with Redirection.shared().paused():
-                return _materialised(f"{root}/disk", contents, marked)
+                return _materialised(f"{root}/disk", states.contents, marked)
 
         try:
-            return ratio(ours, on_tmpfs, effort.rounds)
+            return ratio(states.swept, on_tmpfs, 2 * effort.rounds)
         finally:
             with Redirection.shared().paused():
                 shutil.rmtree(root)
+
+
+def vs_limit(effort: Effort) -> float:
+    """`state_vs_limit`: our seconds a distinct state of a 100-line log / the checker's own parse. Less is better, 1 is the
+    limit."""
+    with session():
+        states = LastStates(effort.long)
+        return ratio(states.swept, lambda: _parsed(states.contents), 2 * effort.rounds)
 
 
 def _files(image: DiskImage) -> list[tuple[str, bytes]]:
@@ -85,4 +101,13 @@ def _materialised(folder: str, contents: list[list[tuple[str, bytes]]], marked: 
         for path, _ in files:
             os.unlink(folder + path)
         os.rmdir(folder)
+    return (processor_seconds() - began) / len(contents)
+
+
+def _parsed(contents: list[list[tuple[str, bytes]]]) -> float:
+    """Seconds to parse the files of one image."""
+    began = processor_seconds()
+    for files in contents:
+        for _, data in files:
+            json_lines.parsed(data)
     return (processor_seconds() - began) / len(contents)

@@ -27,13 +27,18 @@ def write(path: str, records: int, acknowledge: Callable[[int], object], pad: st
 
 
 def recover(path: str) -> set[int]:
-    """The numbers on record. A line that is no record is passed over: power cuts leave torn ones, and zeros in them."""
+    """The numbers on record."""
     try:
         with open(path, "rb") as log:
-            text = log.read().decode("utf-8", "replace")
+            return parsed(log.read())
     except FileNotFoundError:
         return set()
-    return {number for line in text.split("\n") if (number := _number(line)) is not None}
+
+
+def parsed(log: bytes) -> set[int]:
+    """The numbers in a log. A line that is no record is passed over: power cuts leave torn ones, and zeros in them."""
+    lines = log.decode("utf-8", "replace").split("\n")
+    return {number for line in lines if (number := _number(line)) is not None}
 
 
 def _number(line: str) -> int | None:

@@ -12,8 +12,10 @@ KEYS = {
     "append_cycle_vs_tmpfs",
     "state_vs_tmpfs",
     "states_per_s_vs_kill_loop",
+    "state_vs_limit",
     "machine_vs_no_io",
     "explore_growth",
+    "jobs2_vs_jobs1",
 }
 
 
