@@ -4,7 +4,6 @@ Shares no code with harness.durability but the profiles, which are data. Units a
 between two of them, closed by iteration; images are built by applying every surviving unit in trace order.
 """
 
-import itertools
 from dataclasses import dataclass, field
 
 from harness.disk import DiskImage, File, Folder, Node, SymbolicLink
@@ -90,11 +89,12 @@ def split(op: Item, position: int, profile: Profile, live: DiskImage) -> list[Pa
             ino=ino, parent=parent, name=name, new_parent=there, new_name=new_name, replaced=replaced, exchanged=swap
         ):
             folder = isinstance(live.nodes[ino], Folder)
+            folder = folder or (swap and replaced is not None and isinstance(live.nodes[replaced], Folder))
             leave: tuple[int, str, int | None] = (parent, name, replaced if swap else None)
             arrive: tuple[int, str, int | None] = (there, new_name, ino)
             over = ino if replaced is not None else None
             if profile.atomic_rename == "yes" or (
-                profile.atomic_rename == "same-directory" and (folder or parent == there)
+                (profile.atomic_rename == "same-directory" and (folder or parent == there)) or (swap and folder)
             ):
                 return [Part(position, "entry", edits=[leave, arrive], folder_moves=folder, puts_over=over)]
             parts = [
@@ -150,6 +150,7 @@ class NaiveDisk:
         self.parts: list[Part] = []
         self.durable: set[Part] = set()
         self.gone: set[Part] = set()
+        self.appends: list[tuple[int, Write]] = []
 
     def pending(self) -> list[Part]:
         return [part for part in self.parts if part not in self.durable and part not in self.gone]
@@ -181,6 +182,8 @@ class NaiveDisk:
             case _:
                 exists = not isinstance(op, Write | Truncate) or self._can_be_named(op.ino)
                 new = split(op, position, self.profile, self.live)
+                if isinstance(op, Write) and op.offset == _size(self.live, op.ino):
+                    self.appends.append((position, op))
                 self.live = self.live.apply(op)
                 self.parts += new
                 if not exists:
@@ -272,13 +275,32 @@ class NaiveDisk:
         return ino in names or any(edit[2] == ino for part in self.pending() for edit in part.edits)
 
     def down_sets(self) -> list[frozenset[Part]]:
+        """Every subset of what is pending that holds the predecessors of all its members."""
         pending = self.pending()
+        bit_of = {part: 1 << index for index, part in enumerate(pending)}
+        needs = [sum(bit_of.get(before, 0) for before in part.before) for part in pending]
         found = []
-        for bits in itertools.product((False, True), repeat=len(pending)):
-            chosen = frozenset(part for part, bit in zip(pending, bits, strict=True) if bit)
-            kept = chosen | self.durable | self.gone
-            if all(part.before <= kept for part in chosen):
-                found.append(chosen)
+        for subset in range(1 << len(pending)):
+            members = [index for index in range(len(pending)) if subset >> index & 1]
+            if all(needs[index] & ~subset == 0 for index in members):
+                found.append(frozenset(pending[index] for index in members))
+        return found
+
+    def byte_cuts(self) -> list[DiskImage]:
+        """Appends that stopped between sector boundaries: on all that came before, and on what had to (section 3)."""
+        pending = self.pending()
+        found: list[DiskImage] = []
+        for position, append in self.appends:
+            own = [part for part in self.parts if part.position == position]
+            if not own or any(part not in pending or part.dropped for part in own):
+                continue
+            earlier = frozenset(part for part in pending if part.position < position)
+            had_to = frozenset(before for part in own for before in part.before if before in earlier)
+            for length in range(1, len(append.data)):
+                if (append.offset + length) % 512:
+                    for base in {earlier, had_to}:
+                        nodes = self._nodes(base | self.durable)
+                        found.append(DiskImage(nodes).apply(Write(append.ino, append.offset, append.data[:length])))
         return found
 
     def image(self, chosen: frozenset[Part]) -> DiskImage:
@@ -288,11 +310,13 @@ class NaiveDisk:
         content: dict[int, tuple[bytearray, int]] = {}
         entries: dict[int, dict[str, int]] = {}
         nodes: dict[int, Node] = {}
+        sizes = [part.start + len(part.data) for part in self.parts] + [part.size for part in self.parts]
+        room = max([4_096, *sizes])
         for ino, node in self.live.nodes.items():
             durable = self.base.nodes.get(ino)
             if isinstance(node, File):
                 data = durable.data if isinstance(durable, File) else b""
-                content[ino] = (bytearray(data) + bytes(40_000 - len(data)), len(data))
+                content[ino] = (bytearray(data) + bytes(room - len(data)), len(data))
             elif isinstance(node, Folder):
                 entries[ino] = dict(durable.entries) if isinstance(durable, Folder) else {}
             elif isinstance(node, SymbolicLink):
