@@ -41,6 +41,8 @@ KINDS = (
     *("truncate", "datasync", "link", "mkdir", "symlink", "failed", "evict", "revert", "sync", "move", "rmdir"),
     *("written through", "exchange", "evict", "move"),
 )
+AFTER_A_FAILURE = ("evict",) * 8 + ("revert",) * 8 + ("fsync", "write", "truncate") * 2
+"""What makes a failed sync interesting."""
 
 
 def base_image() -> DiskImage:
@@ -189,7 +191,8 @@ def traces(
     for _ in range(draw(st.integers(1, operations))):
         drawn.look()
         before = len(drawn.items)
-        for item in drawn.operations(draw(st.sampled_from(KINDS))):
+        failed = bool(drawn.items) and isinstance(drawn.items[-1], FailedSync)
+        for item in drawn.operations(draw(st.sampled_from(AFTER_A_FAILURE + KINDS if failed else KINDS))):
             if len(drawn.items) == operations:
                 return drawn.items
             drawn.happen(item)

@@ -22,6 +22,7 @@ from harness.trace import (
     Rename,
     Revert,
     Truncate,
+    Unlink,
     Write,
 )
 
@@ -103,6 +104,34 @@ HARD: dict[str, list[Item]] = {
     ],
     "a new folder, moved, then a file in it synced": [
         *(Mkdir(6, DATA, "c"), Create(7, 6, "a"), Rename(6, DATA, "c", BELOW, "c"), Write(7, 0, b"x"), Fsync(7)),
+    ],
+    "a folder put over an empty one": [
+        *(Mkdir(6, DATA, "b"), Mkdir(7, DATA, "c"), Create(8, 6, "a"), Rename(6, DATA, "b", DATA, "c", 7)),
+        *(Write(8, 0, b"x"), Fsync(8)),
+    ],
+    "two folders exchanged": [
+        *(Mkdir(6, DATA, "b"), Create(7, 6, "c"), Rename(6, DATA, "b", DATA, "below", BELOW, True)),
+        *(Rename(EMPTY, BELOW, "b", DATA, "a", OLD), Fsync(DATA)),
+    ],
+    "a folder and a file exchanged, then moved into one another": [
+        *(Rename(OLD, DATA, "a", DATA, "below", BELOW, True), Mkdir(6, DATA, "b")),
+        *(Rename(BELOW, DATA, "a", 6, "c"), Rename(OLD, DATA, "below", BELOW, "a")),
+    ],
+    "written to after the last name went": [
+        *(
+            Write(OLD, 700, b"x" * 20),
+            Unlink(OLD, DATA, "a"),
+            Write(OLD, 720, b"y" * 400),
+            Fsync(OLD),
+            Truncate(OLD, 5),
+        ),
+    ],
+    "written to under a name that another file took": [
+        *(Create(6, DATA, "c"), Write(6, 0, b"n" * 40), Rename(6, DATA, "c", DATA, "a", OLD), Write(OLD, 0, b"late")),
+        *(Fsync(OLD), Write(OLD, 700, b"later"), Fsync(DATA), Write(OLD, 705, b"last")),
+    ],
+    "the same inode under a second name, unlinked from the first": [
+        *(Link(OLD, BELOW, "c"), Write(OLD, 700, b"x" * 90), Unlink(OLD, DATA, "a"), Fsync(OLD), Truncate(OLD, 650)),
     ],
     "two files share the names of one another": [
         *(Link(OLD, BELOW, "a"), Rename(OLD, BELOW, "a", BELOW, "b", EMPTY), Write(EMPTY, 0, b"x"), Fsync(BELOW)),
