@@ -95,9 +95,10 @@ class _Drawn:
                 return [SyncAll()]
             case "failed":
                 policy = self.profile.failed_sync
-                return [
-                    FailedSync(draw(st.sampled_from(held)), 5, draw(st.sampled_from((policy, policy, "untouched"))))
-                ]
+                dirty = sorted({part.ino for part in self.disk.pending() if part.kind == "data"})
+                ino = draw(st.sampled_from(dirty or held))
+                written: list[Item] = [] if dirty else [self._write(ino)]
+                return [*written, FailedSync(ino, 5, draw(st.sampled_from((policy, policy, "untouched"))))]
             case "evict":
                 dropped = [ino for ino in held if self.disk.old_blocks(ino)]
                 if not dropped:
