@@ -1,0 +1,342 @@
+"""A session: one mounted folder, the programs that run on it, and the loop that serves both.
+
+Everything happens in the calling thread: requests of the kernel, lines that the program prints, news of the guardian. A
+session leaves nothing behind: leaving the `with` block kills what still runs and unmounts, and when the harness is killed
+the guardian does.
+"""
+
+import array
+import contextlib
+import errno
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import msgspec
+
+from harness.disk import DiskImage
+from harness.frontends.mounted import guardian as guardian_file
+from harness.frontends.mounted.calls import Calls
+from harness.frontends.mounted.choke_point import ChokePoint
+from harness.frontends.mounted.connection import Connection, mount_options
+from harness.frontends.mounted.inodes import InodeTable
+from harness.frontends.mounted.printed_lines import PrintedLines
+from harness.frontends.mounted.requirements import MountError, find_tool, prepare_root
+
+PATIENCE_S: Final = 20.0
+"""Seconds for mounting, killing and unmounting before the session gives up."""
+
+_MESSAGE_BYTES_MAX: Final = 65_536
+
+
+class ProgramError(Exception):
+    """A program cannot be started; the message says why, in one sentence."""
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """How a program ended. `exit_code`: negative for a signal, None where it ran out of time or met its kill-point.
+
+    `left`: processes of it that were still running at its end, and were killed. `errors`: what it wrote to stderr.
+    """
+
+    exit_code: int | None
+    timed_out: bool
+    left: int
+    errors: bytes
+
+
+class Session:
+    """A mounted folder. Use as a context manager; `root` must be an empty folder or none yet.
+
+    `setup` programs and `program` run one after the other with `run`; the choke point says what is recorded of them.
+    """
+
+    def __init__(self, root: Path, image: DiskImage, choke: ChokePoint, *, seed: int = 0, direct: bool = True) -> None:
+        self.root = root
+        self.choke = choke
+        self.table = InodeTable(image, os.getuid(), os.getgid())
+        reverting = choke.injector is not None and choke.injector.plan.fails_syncs
+        self.calls = Calls(self.table, choke, seed=seed, direct=direct, keeps_attributes=not reverting)
+        self._poll = select.poll()
+        self._connection: Connection | None = None
+        self._guardian: subprocess.Popen[bytes] | None = None
+        self._channel: socket.socket | None = None
+        self._news: dict[str, dict[str, Any]] = {}
+        self._lost = False
+        self._handlers: dict[int, Callable[[], None]] = {}
+
+    def __enter__(self) -> Self:
+        tool = find_tool()
+        self.root = prepare_root(self.root)
+        try:
+            self._start_guardian()
+            self._mount(tool)
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    # -- the guardian ----------------------------------------------------------------------------------------------
+
+    def _start_guardian(self) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._channel = ours
+        with theirs:
+            self._guardian = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(guardian_file.__file__), str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+                cwd="/",
+            )
+        self._watch(ours.fileno(), self._hear)
+
+    def _tell(self, message: dict[str, object], descriptors: Sequence[int] = ()) -> None:
+        assert self._channel is not None
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
+        try:
+            self._channel.sendmsg([json.dumps(message).encode()], rights)
+        except OSError as error:
+            if error.errno == errno.EMSGSIZE:
+                raise ProgramError("the command line and the environment are too long for a message") from None
+            raise MountError("the guardian process is gone: somebody killed it, start again") from None
+
+    def _hear(self) -> None:
+        assert self._channel is not None
+        try:
+            data = self._channel.recv(_MESSAGE_BYTES_MAX)
+        except ConnectionError:
+            data = b""
+        if not data:
+            self._lost = True
+            return
+        news = json.loads(data)
+        self._news[news["said"]] = news
+
+    def _wait_for(self, *said: str, until: float | None = None) -> dict[str, Any] | None:
+        """The first of these news; None when the time is over. MountError when the guardian is gone."""
+        for word in said:
+            self._news.pop(word, None)
+        while not any(word in self._news for word in said):
+            if self._lost:
+                raise MountError("the guardian process is gone: somebody killed it, start again")
+            if not self._serve_once(until):
+                return None
+        return next(self._news.pop(word) for word in said if word in self._news)
+
+    # -- the loop --------------------------------------------------------------------------------------------------
+
+    def _watch(self, descriptor: int, handler: Callable[[], None]) -> None:
+        self._handlers[descriptor] = handler
+        self._poll.register(descriptor, select.POLLIN)
+
+    def _unwatch(self, descriptor: int) -> None:
+        if self._handlers.pop(descriptor, None) is not None:
+            self._poll.unregister(descriptor)
+
+    def _serve_once(self, until: float | None) -> bool:
+        """Wait for one thing to do and do it; False when the time is over."""
+        left = None if until is None else max(0.0, until - time.monotonic())
+        ready = self._poll.poll(None if left is None else left * 1000)
+        for descriptor, _ in ready:
+            handler = self._handlers.get(descriptor)
+            if handler is not None:
+                handler()
+        if self._connection is not None and not self._connection.open:
+            self._unwatch(self._connection.device)
+        return bool(ready) or until is None or time.monotonic() < until
+
+    # -- the mount -------------------------------------------------------------------------------------------------
+
+    def _mount(self, tool: str) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        complaint, complains = os.pipe()
+        with ours, os.fdopen(complaint, "rb") as errors:
+            options = mount_options(everybody=os.getuid() == 0)
+            with theirs:
+                try:
+                    self._tell(
+                        {"do": "mount", "folder": str(self.root), "tool": tool, "options": options},
+                        [theirs.fileno(), complains],
+                    )
+                finally:
+                    os.close(complains)
+            ours.settimeout(PATIENCE_S)
+            device = _received(ours)
+            if device is None:
+                raise MountError(_not_mounted(self.root, errors.read().decode(errors="replace")))
+        os.set_inheritable(device, False)
+        os.set_blocking(device, False)
+        self._connection = Connection(device, self.calls, self._die)
+        self._watch(device, self._connection.serve)
+
+    def _die(self) -> None:
+        """The kill-point: the whole group at once; the guardian finds whoever left the group."""
+        if self._program:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._program, signal.SIGKILL)
+
+    _program = 0
+
+    # -- programs --------------------------------------------------------------------------------------------------
+
+    def run(
+        self,
+        words: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        stdin: int | None = None,
+        printed: Callable[[bytes], None] | None = None,
+        complained: Callable[[bytes], None] | None = None,
+        time_limit_s: float | None = None,
+    ) -> Ended:
+        """Run a program to its end, or to its kill-point; its printed lines are marks while the choke point records.
+
+        `printed` and `complained` get what it writes to stdout and stderr, as it comes. What is left of it when its first
+        process has ended is killed. Raises ProgramError where it cannot be started.
+        """
+        until = None if time_limit_s is None else time.monotonic() + time_limit_s
+        out, out_end = os.pipe()
+        err, err_end = os.pipe()
+        lines = PrintedLines(out, printed)
+        errors = PrintedLines(err, complained)
+        nothing = os.open(os.devnull, os.O_RDONLY) if stdin is None else stdin
+        self.choke.witnesses.append(lines.marks)
+        self._watch(out, self.choke_listens(lines))
+        self._watch(err, lambda: self._drain(err, errors))
+        try:
+            message: dict[str, object] = {
+                "do": "spawn",
+                "words": list(words),
+                "env": dict(os.environ if env is None else env),
+                "cwd": None if cwd is None else str(cwd),
+            }
+            self._news.pop("exited", None)
+            self._tell(message, [nothing, out_end, err_end])
+            os.close(out_end)
+            os.close(err_end)
+            started = self._wait_for("started", "not started", until=time.monotonic() + PATIENCE_S)
+            if started is None:
+                raise ProgramError(f"{words[0]} was not started within {PATIENCE_S:g} s")
+            if started["said"] == "not started":
+                raise ProgramError(_not_started(words[0], started["errno"]))
+            self._program = started["pid"]
+            exited = self._news.pop("exited", None) or self._wait_for_end(until)
+            timed_out = exited is None and not self.choke.frozen
+            left = self.kill()
+            self.choke.listen()
+            self._drain(err, errors)
+            exit_code = None if exited is None or self.choke.frozen else exited["status"]
+            return Ended(exit_code, timed_out, left, bytes(errors.all))
+        finally:
+            self._program = 0
+            self.choke.witnesses.remove(lines.marks)
+            for descriptor in (out, err):
+                self._unwatch(descriptor)
+                os.close(descriptor)
+            if stdin is None:
+                os.close(nothing)
+
+    def choke_listens(self, lines: PrintedLines) -> Callable[[], None]:
+        """What to do when the program has printed: take it down as marks, or, where nothing is recorded, pass it on."""
+
+        def listen() -> None:
+            self.choke.listen()
+            if not self.choke.recording or self.choke.frozen:
+                for _ in lines.marks():
+                    pass
+            if lines.ended:
+                self._unwatch(lines.descriptor)
+
+        return listen
+
+    def _drain(self, descriptor: int, lines: PrintedLines) -> None:
+        for _ in lines.marks():
+            pass
+        if lines.ended:
+            self._unwatch(descriptor)
+
+    def _wait_for_end(self, until: float | None) -> dict[str, Any] | None:
+        while "exited" not in self._news:
+            if self._lost:
+                raise MountError("the guardian process is gone: somebody killed it, start again")
+            if self.choke.frozen or not self._serve_once(until):
+                return None
+        return self._news.pop("exited")
+
+    def kill(self) -> int:
+        """Kill what still runs on the folder; how many processes there were."""
+        self._tell({"do": "kill"})
+        killed = self._wait_for("killed", until=time.monotonic() + PATIENCE_S)
+        return 0 if killed is None else int(killed["processes"])
+
+    def look(self) -> DiskImage:
+        """The tree as it is now."""
+        return self.table.image()
+
+    # -- the end ---------------------------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Kill, unmount, and let the guardian go. Never fails: what is wrong here was wrong before."""
+        with contextlib.suppress(MountError, OSError):
+            if self._connection is not None and not self._lost:
+                self.kill()
+                self._tell({"do": "unmount", "folder": str(self.root)})
+                self._wait_for("unmounted", until=time.monotonic() + PATIENCE_S)
+        if self._connection is not None:
+            self._unwatch(self._connection.device)
+            os.close(self._connection.device)
+            self._connection = None
+        if self._channel is not None:
+            self._unwatch(self._channel.fileno())
+            self._channel.close()
+            self._channel = None
+        if self._guardian is not None:
+            try:
+                self._guardian.wait(PATIENCE_S)
+            except subprocess.TimeoutExpired:
+                self._guardian.kill()
+                self._guardian.wait()
+            self._guardian = None
+        self.choke.close()
+
+
+def _received(channel: socket.socket) -> int | None:
+    """The descriptor that fusermount3 hands over; None where it hands none."""
+    descriptors = array.array("i")
+    try:
+        _, ancillary, _, _ = channel.recvmsg(1, socket.CMSG_SPACE(descriptors.itemsize), socket.MSG_CMSG_CLOEXEC)
+    except OSError:
+        return None
+    for level, kind, content in ancillary:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            descriptors.frombytes(content[: descriptors.itemsize])
+    return descriptors[0] if descriptors else None
+
+
+def _not_mounted(root: Path, complaint: str) -> str:
+    said = complaint.strip().splitlines()[-1].removeprefix("fusermount3: ") if complaint.strip() else "no reason given"
+    return f"{root} cannot be mounted: fusermount3 says: {said}"
+
+
+def _not_started(name: str, number: int) -> str:
+    if number == errno.ENOENT:
+        return f"{name}: no such program; name one that is on PATH, or give its path"
+    if number == errno.EACCES:
+        return f"{name} is not executable: `chmod +x` it, or name its interpreter first"
+    if number == errno.ENOEXEC:
+        return f"{name} is no program that this machine runs: name its interpreter first"
+    return f"{name} cannot be started: {os.strerror(number)}"
