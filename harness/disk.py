@@ -71,17 +71,23 @@ class File:
         return bytes(memoryview(self.buffer)[offset:end]) if offset < end else b""
 
     def write(self, offset: int, data: bytes) -> "File":
-        size = self.size
-        if offset == size and size == len(self.buffer) and self.buffer.__class__ is bytearray:
-            self.buffer += data
-            new = File(self.buffer, size + len(data))
-        else:
-            end = offset + len(data)
-            buffer = bytearray(memoryview(self.buffer)[:size])
-            if offset > size:
-                buffer += bytes(offset - size)
-            buffer[offset:end] = data
-            new = File(buffer, len(buffer))
+        size, buffer = self.size, self.buffer
+        if offset == size == len(buffer) and buffer.__class__ is bytearray:
+            buffer += data
+            # What `File(…)` and `_descend_from` do, without their calls: an append is the commonest operation.
+            new = _new_file(File)
+            new.buffer = buffer
+            new.size = size + len(data)
+            new._key = None
+            origin = self._origin
+            new._origin = (self, size) if origin is None else origin if origin[1] <= size else (origin[0], size)
+            return new
+        end = offset + len(data)
+        buffer = bytearray(memoryview(buffer)[:size])
+        if offset > size:
+            buffer += bytes(offset - size)
+        buffer[offset:end] = data
+        new = File(buffer, len(buffer))
         new._descend_from(self, min(offset, size))
         return new
 
@@ -123,9 +129,15 @@ class File:
     @classmethod
     def keyed(cls, buffer: bytes | bytearray, size: int, key: int) -> "File":
         """A content whose key is known, from `sector_key` and `size_key`; nothing is hashed."""
-        file = cls(buffer, size)
+        file = cls.__new__(cls)
+        file.buffer = buffer
+        file.size = size
         file._key = key
+        file._origin = None
         return file
+
+
+_new_file: Final = File.__new__
 
 
 def size_key(size: int) -> int:

@@ -77,9 +77,12 @@ class OpenFile:
         return data
 
     def _content(self, offset: int, count: int) -> bytes:
-        file = self.file
-        self.kernel.look_at(self.ino)
-        return file.read(offset, count)
+        kernel, ino = self.kernel, self.ino
+        node = kernel.nodes[ino]
+        if node.__class__ is not File:
+            raise os_error(errno.EISDIR)
+        kernel.look_at(ino)
+        return node.read(offset, count)
 
     def write(self, data: bytes, offset: int | None = None) -> int:
         """Write at the position, at the end for O_APPEND, or at `offset`; how many bytes landed."""
@@ -99,7 +102,7 @@ class OpenFile:
         # Linux appends a pwrite, too, to a file opened with O_APPEND (pwrite(2), BUGS)
         if self.appends:
             kernel.look_at(ino)
-            at = self.file.size
+            at = kernel.nodes[ino].size  # type: ignore[union-attr]  # only files are opened for writing
         else:
             at = self.position if offset is None else offset
         if at + size > FILE_BYTES_MAX:
@@ -275,7 +278,7 @@ def lookup(kernel: "Kernel", fd: int) -> OpenFile:
 
 def close(kernel: "Kernel", fd: int) -> None:
     """close(2): the descriptor goes even where the call fails."""
-    open_file = lookup(kernel, fd)
+    open_file = kernel.descriptors.get(fd) or lookup(kernel, fd)
     outcome = kernel.call("close", open_file.path)
     if outcome is not None and outcome.errno is not None:
         write_errors_of(kernel).fail_close(open_file, outcome)
@@ -294,10 +297,11 @@ def drop(kernel: "Kernel", fd: int) -> None:
     ino = open_file.ino
     if kernel.locks:
         kernel.locks.release(ino, id(open_file))
-    left = kernel.opened.get(ino, 1) - 1
+    opened = kernel.opened
+    left = opened.get(ino, 1) - 1
     if left:
-        kernel.opened[ino] = left
+        opened[ino] = left
     else:
-        kernel.opened.pop(ino, None)
+        opened.pop(ino, None)
         if kernel.injector is not None and ino >= 0:
             kernel.give_back(ino)

@@ -11,17 +11,14 @@ SHARED: Final = "shared"
 EXCLUSIVE: Final = "exclusive"
 
 
-class LockTable:
-    """Who holds which file: inode -> (holder -> mode)."""
+class LockTable(dict[int, dict[int, str]]):
+    """Who holds which file: inode -> (holder -> mode). False where nobody holds any."""
 
-    __slots__ = ("_holders",)
-
-    def __init__(self) -> None:
-        self._holders: dict[int, dict[int, str]] = {}
+    __slots__ = ()
 
     def take(self, ino: int, holder: int, mode: str) -> bool:
         """True when `holder` has the lock now; False when another holder is in the way."""
-        holders = self._holders.setdefault(ino, {})
+        holders = self.setdefault(ino, {})
         others = [held for other, held in holders.items() if other != holder]
         if EXCLUSIVE in others or (mode == EXCLUSIVE and others):
             return False
@@ -29,11 +26,8 @@ class LockTable:
         return True
 
     def release(self, ino: int, holder: int) -> None:
-        holders = self._holders.get(ino)
+        holders = self.get(ino)
         if holders is not None:
             holders.pop(holder, None)
             if not holders:
-                del self._holders[ino]
-
-    def __bool__(self) -> bool:
-        return bool(self._holders)
+                del self[ino]

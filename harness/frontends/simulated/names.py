@@ -28,17 +28,24 @@ _SPECIAL: Final = os.O_EXCL | os.O_NOFOLLOW | os.O_DIRECTORY | os.O_TRUNC | _O_T
 
 def open_file(kernel: "Kernel", path: str, flags: int, mode: int, start: int | None = None) -> int:
     """open(2): a new descriptor. `OutsideImage` for a path of the real machine."""
-    kernel.check("open", path)
+    return descriptors.install(kernel, opened(kernel, path, flags, mode, start))
+
+
+def opened(kernel: "Kernel", path: str, flags: int, mode: int, start: int | None = None) -> OpenFile:
+    """As `open_file`, for a caller who gives the description its descriptor."""
+    outcome = kernel.call("open", path)
+    if outcome is not None and outcome.errno is not None:
+        raise os_error(outcome.errno, path)
     if start is None and not flags & _SPECIAL and len(kernel.descriptors) < DESCRIPTORS_MAX:
         known = kernel.places.get((path, True))
         ino = None if known is None or path[0] != "/" else known[2]
         if ino is not None and kernel.nodes[ino].__class__ is File:
             kernel.opened[ino] = kernel.opened.get(ino, 0) + 1
-            return descriptors.install(kernel, OpenFile(kernel, ino, flags, path))
+            return OpenFile(kernel, ino, flags, path)
     if path in DEVICES:
         device = DeviceFile(kernel, DEVICES[path], flags, path)
         descriptors.demand_room(kernel)
-        return descriptors.install(kernel, device)
+        return device
     if _O_TMPFILE and flags & _O_TMPFILE == _O_TMPFILE:
         raise os_error(errno.EOPNOTSUPP, path)
     descriptors.demand_room(kernel)
@@ -74,7 +81,7 @@ def open_file(kernel: "Kernel", path: str, flags: int, mode: int, start: int | N
     if not path.startswith("/"):
         path = os.path.normpath(f"{kernel.path_of(kernel.cwd if start is None else start)}/{path}")
     kernel.opened[ino] = kernel.opened.get(ino, 0) + 1
-    return descriptors.install(kernel, OpenFile(kernel, ino, flags, path))
+    return OpenFile(kernel, ino, flags, path)
 
 
 def demand_living(kernel: "Kernel", folder: int, path: str) -> None:

@@ -19,14 +19,17 @@ class RawFile(io.RawIOBase):
     a dead life come late, at the whim of the garbage collector.
     """
 
-    # a plain attribute in place of the base's property: the buffered layers ask for it at each call
-    closed = False
-    name: Any = None
-    mode = "rb"
+    # slots, and one of them in place of the base's property `closed`: the buffered layers ask for these at each call
+    __slots__ = ("_closefd", "_fd", "_kernel", "_open_file", "closed", "mode", "name")
+
+    closed: bool
+    name: Any
+    mode: str
 
     def __init__(
         self, kernel: "Kernel", fd: int, open_file: "OpenFile", closefd: bool, name: object, mode: str
     ) -> None:
+        self.closed = False
         self.name = name
         self.mode = mode
         self._kernel = kernel

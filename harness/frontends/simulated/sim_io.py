@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from harness.disk import Folder
 from harness.frontends.simulated import descriptors, names, real_files
+from harness.frontends.simulated.descriptors import OpenFile
 from harness.frontends.simulated.endings import OutsideImage
 from harness.frontends.simulated.kernel import FIRST_DESCRIPTOR, running
 from harness.frontends.simulated.metadata import BLOCK_BYTES
@@ -80,8 +81,13 @@ def open(
             RuntimeWarning,
             stacklevel=2,
         )
+    raw: RawFile | None
     try:
-        raw = _raw(kernel, file, flags, closefd, opener, shown)
+        if file.__class__ is str and opener is None and closefd:
+            open_file = names.opened(kernel, file, flags, 0o666)
+            raw = _raw_over(kernel, descriptors.install(kernel, open_file), open_file, flags, True, file, shown)
+        else:
+            raw = _raw(kernel, file, flags, closefd, opener, shown)
     except OutsideImage as outside:
         if ways != 1:
             raise kernel.no_change_of(outside, file) from None
@@ -129,9 +135,7 @@ def _layers(
 
 def _raw(kernel: "Kernel", file: Any, flags: int, closefd: bool, opener: Any, shown: str) -> RawFile | None:
     """The raw file; None for standard input, output or error, which stay real."""
-    if file.__class__ is str and opener is None and closefd:
-        fd = names.open_file(kernel, file, flags, 0o666)
-    elif isinstance(file, int):
+    if isinstance(file, int):
         if 0 <= file <= 2:
             return None
         if 0 < file < FIRST_DESCRIPTOR:
@@ -151,7 +155,13 @@ def _raw(kernel: "Kernel", file: Any, flags: int, closefd: bool, opener: Any, sh
             raise kernel.escape(f"open of {file} by an opener that gave the real descriptor {fd}", "mounted")
     else:
         fd = names.open_file(kernel, file if isinstance(file, str) else os.fsdecode(file), flags, 0o666)
-    open_file = descriptors.lookup(kernel, fd)
+    return _raw_over(kernel, fd, descriptors.lookup(kernel, fd), flags, closefd, file, shown)
+
+
+def _raw_over(
+    kernel: "Kernel", fd: int, open_file: OpenFile, flags: int, closefd: bool, file: object, shown: str
+) -> RawFile:
+    """The raw file over a descriptor; a folder has none."""
     if kernel.nodes.get(open_file.ino).__class__ is Folder:
         if not isinstance(file, int):
             descriptors.drop(kernel, fd)

@@ -23,7 +23,9 @@ _STARTED_IN: Final = os.getcwd() + os.sep
 
 _frame_at: Final = sys._getframe
 
-# Keyed by id: hashing a code object compares its constants. `_kept` keeps the ids from being reused.
+# Keyed by identity: hashing a code object compares its constants. `_kept` keeps identities from being reused. `id` would
+# say the same, but raises an audit event, and those cost more than all the rest.
+_identity: Final = object.__hash__
 _lines: Final[dict[int, dict[int, Source] | None]] = {}
 _kept: Final[list[CodeType]] = []
 
@@ -34,7 +36,7 @@ def source_line(depth: int) -> Source | None:
     while frame is not None:
         code = frame.f_code
         try:
-            lines = _lines[id(code)]
+            lines = _lines[_identity(code)]
         except KeyError:
             lines = _sort(code)
         if lines is not None:
@@ -59,7 +61,7 @@ def _sort(code: CodeType) -> dict[int, Source] | None:
     lines: dict[int, Source] | None = None
     if not name.startswith(_PASSED_OVER) and f"{os.sep}site-packages{os.sep}" not in name:
         lines = {}
-    _lines[id(code)] = lines
+    _lines[_identity(code)] = lines
     return lines
 
 
