@@ -3,7 +3,7 @@
 Two kinds. A `Program` acknowledges records and has a contract; it is *held* under a profile when every legal image of
 every kill-point fulfils it. A `Question` asks whether a certain image may be found at the end of a trace (the suite of
 Bornholt et al., ASPLOS'16, is of this kind). The programs
-are in `litmus_programs`, the questions in `litmus_questions`.
+are in `litmus_programs`, the questions in `litmus_questions` and, operation by operation, in `litmus_operations`.
 """
 
 from collections.abc import Callable
@@ -33,13 +33,15 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
-    """May an image that `shows` it be found after a power cut at the end? `may`: the profiles that allow it."""
+    """May an image that `shows` it be found after a power cut at the end? `may`: the profiles that allow it, and the
+    `reason`: the rule that tells them from the others."""
 
     name: str
     base: DiskImage
     items: tuple[Item, ...]
     shows: Callable[[DiskImage], bool]
     may: frozenset[str]
+    reason: str = ""
 
 
 class Outcome(msgspec.Struct, frozen=True):

@@ -38,11 +38,11 @@ def _shrunk_under_the_old_name(image: DiskImage) -> bool:
     return content_of(image, "log") == b"" and image.lookup("/data/snapshot") is None
 
 
-_UNORDERED: Final = frozenset({"strict", "ext2", "paranoid", "freebsd-ufs", "apfs"})
-_WRITEBACK: Final = frozenset({"ext3-writeback", "ext4-writeback", "ext4"})
-_ORDERED_EXT: Final = frozenset({"ext3", "ext4-nodelalloc", "ext4-documented", "ext4-journal"})
-_BTRFS: Final = frozenset({"btrfs", "btrfs-documented"})
-_EVERY_DISK: Final = _UNORDERED | _WRITEBACK | _ORDERED_EXT | _BTRFS | {"xfs"}
+UNORDERED: Final = frozenset({"strict", "ext2", "paranoid", "freebsd-ufs", "apfs"})
+WRITEBACK: Final = frozenset({"ext3-writeback", "ext4-writeback", "ext4"})
+ORDERED_EXT: Final = frozenset({"ext3", "ext4-nodelalloc", "ext4-documented", "ext4-journal"})
+BTRFS: Final = frozenset({"btrfs", "btrfs-documented"})
+EVERY_DISK: Final = UNORDERED | WRITEBACK | ORDERED_EXT | BTRFS | {"xfs"}
 
 QUESTIONS: Final = (
     Question(
@@ -50,7 +50,7 @@ QUESTIONS: Final = (
         base=base_with(log=b""),
         items=(Write(3, 0, b"a" * 2_500), Write(3, 2_500, b"b" * 2_500)),
         shows=_zero_tail,
-        may=_UNORDERED | _WRITEBACK,
+        may=UNORDERED | WRITEBACK,
     ),
     Question(
         name="fsync, rename, fdatasync: the old name",  # the kernel's ext4: 12 of 12; xfs and btrfs: the new
@@ -64,42 +64,42 @@ QUESTIONS: Final = (
             Fdatasync(3),
         ),
         shows=_names("old"),
-        may=_UNORDERED | _WRITEBACK | _ORDERED_EXT,
+        may=UNORDERED | WRITEBACK | ORDERED_EXT,
     ),
     Question(
         name="fsync, rename, append, fdatasync: the old name",
         base=base_with(old=record(0)),
         items=(Rename(3, DATA, "old", DATA, "new"), Write(3, RECORD_SIZE, record(1)), Fdatasync(3)),
         shows=_names("old"),
-        may=_UNORDERED,
+        may=UNORDERED,
     ),
     Question(
         name="unlink, create, write, fsync: anything but the new content",
         base=base_with(log=b"old"),
         items=(Unlink(3, DATA, "log"), Create(4, DATA, "log"), Write(4, 0, b"new"), Fsync(4)),
         shows=_new_is_not_whole,
-        may=_UNORDERED,
+        may=UNORDERED,
     ),
     Question(
         name="rename, shrink, fsync of the shrunk: the old name and the shrunk file",  # the kernel: 5 of 5
         base=base_with(log=record(0), tmp=record(0)),
         items=(Rename(4, DATA, "tmp", DATA, "snapshot"), Truncate(3, 0), Fsync(3)),
         shows=_shrunk_under_the_old_name,
-        may=_UNORDERED | _BTRFS,
+        may=UNORDERED | BTRFS,
     ),
     Question(
         name="rename, shrink, nothing synced: the old name and the shrunk file",
         base=base_with(log=record(0), tmp=record(0)),
         items=(Rename(4, DATA, "tmp", DATA, "snapshot"), Truncate(3, 0)),
         shows=_shrunk_under_the_old_name,
-        may=_UNORDERED | _BTRFS,
+        may=UNORDERED | BTRFS,
     ),
     Question(
         name="an unsynced unlink: undone",  # on all four kernels
         base=base_with(log=record(0)),
         items=(Unlink(3, DATA, "log"),),
         shows=_names("log"),
-        may=_EVERY_DISK,
+        may=EVERY_DISK,
     ),
     Question(
         name="a rename over a name: neither the old file nor the new under it",

@@ -3,6 +3,7 @@
 import pytest
 
 from harness.durability.litmus import Program, Question, may_show, sweep, sweep_in_sectors
+from harness.durability.litmus_operations import OPERATIONS
 from harness.durability.litmus_programs import COLUMNS, KILL_THEN_POWER, TABLE
 from harness.durability.litmus_questions import QUESTIONS
 from harness.durability.profiles import PROFILES, profile
@@ -45,6 +46,12 @@ def test_a_kill_makes_nothing_durable(column: str) -> None:
 
 
 @pytest.mark.parametrize("name", PROFILES)
-@pytest.mark.parametrize("question", QUESTIONS, ids=_name)
+@pytest.mark.parametrize("question", [*QUESTIONS, *OPERATIONS], ids=_name)
 def test_what_may_be_found(question: Question, name: str) -> None:
     assert may_show(question, profile(name)) is (name in question.may)
+
+
+@pytest.mark.parametrize("question", OPERATIONS, ids=_name)
+def test_every_answer_about_an_operation_has_its_reason(question: Question) -> None:
+    assert question.reason
+    assert question.may <= frozenset(PROFILES) - {"process"}
