@@ -7,12 +7,14 @@ A request is marked `attempted` as "api:<name>", then `acknowledged`, or `refuse
 """
 
 import asyncio
-from typing import Final
+from collections.abc import Coroutine
+from typing import Any, Final
 
 from msgspec.structs import replace
 
 from scenarios.voice_call.answer_shape import dial_answer, end_answer, turn_answer
 from scenarios.voice_call.manager.call_manager import CallManager
+from scenarios.voice_call.manager.outbound import InitiateResult
 from scenarios.voice_call.manager.provider_client import ProviderRefused, ProviderUnavailable
 from scenarios.voice_call.manager.store import StoreUnavailable
 from scenarios.voice_call.manager.switchboard import CallEnded, CallNotConnected, CallNotFound, NotReady, TurnInProgress
@@ -41,10 +43,18 @@ class Client:
         self, name: str, to: str, message: str | None = None, mode: str = "notify", session_key: str | None = None
     ) -> str | None:
         """Ask for a call under the request's name as key; the call's internal id when the client was told one."""
-        request = self._ask(Request(name, "initiate", text=message, to=to, key=name))
+        asking = self.manager.initiate(to, message, mode, session_key, name)
+        return await self._dialled(Request(name, "initiate", text=message, to=to, key=name), asking)
+
+    async def initiate_without_key(self, name: str, to: str, mode: str = "notify") -> str | None:
+        """Ask for a call under no key: it is dialled under its own id, which the answer tells."""
+        return await self._dialled(Request(name, "initiate", to=to), self.manager.initiate(to, mode=mode))
+
+    async def _dialled(self, request: Request, asking: Coroutine[Any, Any, InitiateResult]) -> str | None:
+        self._ask(request)
         try:
             async with asyncio.timeout(PATIENCE_S):
-                result = dial_answer(await self.manager.initiate(to, message, mode, session_key, name))
+                result = dial_answer(await asking)
         except (*_TOLD_NOT, *_TOLD_MAYBE) as error:
             # documented: a store that is unavailable means that nobody was dialled
             self._refused(request, str(error), final=isinstance(error, (*_TOLD_NOT, StoreUnavailable)))
@@ -52,6 +62,7 @@ class Client:
         except Exception as error:
             self._broken(request, error)
             return None
+        request.key = request.key or result.call_id
         if result.outcome == "created":
             return self._done(request, result.call_id)
         request.answer = result.outcome

@@ -10,7 +10,7 @@ from harness import verdict
 from harness.scenario import Phase
 from harness.verdict.observed import ObservedCall
 from harness.verdict.vocabulary import Violation, violation
-from scenarios.voice_call.event_promises import CallCase
+from scenarios.voice_call.event_promises import CallCase, incomplete
 from scenarios.voice_call.observe import CallsObserved, outside
 from scenarios.voice_call.remote import RemoteCall
 from scenarios.voice_call.terms import DOWN_S, GREETING, PROMPTLY_S, RETRIES_S, RING_S, UNANSWERED_S
@@ -82,11 +82,17 @@ def deadlines_do_not_move(case: CallCase, observed: CallsObserved) -> list[Viola
 
 
 def ringing_has_an_end(case: CallCase, observed: CallsObserved) -> list[Violation]:
-    """A call that nobody has answered ends by the deadline for that, which counts from its beginning."""
+    """A call that nobody has answered ends by the deadline for that, which counts from its beginning, where that is known."""
     found: list[Violation] = []
+    lacking = incomplete(case, observed)
     for call in observed.calls:
         record = observed.records[call.id]
-        if not call.live or record["state"] not in ("initiated", "ringing") or _is_being_ended(case, observed, call):
+        if (
+            call.id in lacking
+            or not call.live
+            or record["state"] not in ("initiated", "ringing")
+            or _is_being_ended(case, observed, call)
+        ):
             continue
         latest = record["startedAt"] / 1000 + UNANSWERED_S + PROMPTLY_S
         if call.deadline is None or call.deadline > latest:

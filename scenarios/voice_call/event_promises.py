@@ -118,10 +118,21 @@ def redelivery_is_taken(case: CallCase, observed: CallsObserved) -> list[Violati
     ]
 
 
+def incomplete(case: CallCase, observed: CallsObserved) -> set[str]:
+    """The records of which a medium took something, where the manager says so: what they lack nobody can ask of them."""
+    damaged = case.world.outer.damaged
+    doubted = set(observed.quarantined)
+    return {name for name, record in observed.records.items() if record["providerCallId"] in damaged} & doubted
+
+
 def nothing_is_doubted(case: CallCase, observed: CallsObserved) -> list[Violation]:
     """Where no medium has changed what it was given, a log that its own writer does not understand was written wrongly."""
     damaged = set(case.world.outer.damaged)
-    excused = {name for name, record in observed.records.items() if record["providerCallId"] in damaged}
+    if not damaged:
+        excused: set[str] = set()
+    else:  # whose line it was may be known of no call, or only by its name
+        hit = {name for name, record in observed.records.items() if record["providerCallId"] in damaged}
+        excused = hit | (set(observed.quarantined) - set(observed.records))
     return [
         violation("check-failed", f"the manager does not trust its own log about call {call}", call)
         for call in observed.quarantined
@@ -257,6 +268,7 @@ def first_answer_wins(case: CallCase, observed: CallsObserved) -> list[Violation
     answers: dict[str, Happening] = {}
     acknowledged = case.ledger.acknowledged
     attempted = case.ledger.attempted
+    lacking = incomplete(case, observed)
     for name in acknowledged:
         event = case.world.outer.happenings.get(name)
         if event is not None and event.kind == "call.answered" and event.owed and event.call not in answers:
@@ -264,7 +276,12 @@ def first_answer_wins(case: CallCase, observed: CallsObserved) -> list[Violation
     for call in observed.calls:
         name, record = call.id, observed.records[call.id]
         event = answers.get(record["providerCallId"])
-        if event is None or record["answeredAt"] in _answer_times(event, record) or came_after_the_end(event, record):
+        if (
+            name in lacking
+            or event is None
+            or record["answeredAt"] in _answer_times(event, record)
+            or came_after_the_end(event, record)
+        ):
             continue
         earlier = [
             other

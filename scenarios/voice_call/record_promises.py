@@ -11,7 +11,7 @@ from collections.abc import Container, Iterator, Mapping
 from typing import Any, Final
 
 from harness.verdict.vocabulary import Violation, violation
-from scenarios.voice_call.event_promises import CallCase
+from scenarios.voice_call.event_promises import CallCase, incomplete
 from scenarios.voice_call.observe import CallsObserved
 from scenarios.voice_call.remote import Happening, RemoteCall
 from scenarios.voice_call.terms import PROMPTLY_S
@@ -176,13 +176,14 @@ def debts_have_dates(case: CallCase, observed: CallsObserved) -> list[Violation]
 
 def states_follow_reports(case: CallCase, observed: CallsObserved) -> list[Violation]:
     """A live call is at least as far as what was acknowledged about it, and no farther than somebody has brought it."""
+    lacking = incomplete(case, observed)
     reports: dict[str, list[Happening]] = {}
     for event in case.world.outer.happenings.values():
         reports.setdefault(event.call, []).append(event)
     found: list[Violation] = []
     for call in observed.calls:
         state = observed.records[call.id]["state"]
-        if state not in LIVE:
+        if state not in LIVE or call.id in lacking:
             continue
         told = reports.get(call.remote_id or "", ())
         owed = [LIVE.index(kind) for event in told if event.owed and (kind := _namesake(event)) is not None]
@@ -222,22 +223,31 @@ def turns_are_counted(case: CallCase, observed: CallsObserved) -> list[Violation
 def records_tell_the_truth(case: CallCase, observed: CallsObserved) -> list[Violation]:
     """Who calls whom, since when, and under which name it was asked for, is what it is at the provider."""
     shown = {call.id for call in observed.calls}
+    lacking = incomplete(case, observed)
     return [
         violation("misattributed", f"call {name} is not what it is at the provider: {what}", name)
         for name, record in observed.records.items()
         if (remote := case.world.outer.calls.get(record["providerCallId"])) is not None
-        for what in _untruths(case, record, remote, shown)
+        for what in itertools.chain(
+            _mistaken_for_another(case, record, remote),
+            () if name in lacking else _untruths(case, record, remote, shown),
+        )
     ]
 
 
-def _untruths(case: CallCase, record: Record, remote: RemoteCall, shown: Container[str]) -> Iterator[str]:
+def _mistaken_for_another(case: CallCase, record: Record, remote: RemoteCall) -> Iterator[str]:
+    """What every line of a call repeats: losing one of them loses nothing of it."""
     for field, told, true in (
         ("provider", record["provider"], case.world.name),
         ("direction", record["direction"], remote.direction),
-        ("from", record["from"], remote.from_),
-        ("to", record["to"], remote.to),
         ("clientKey", record["clientKey"], remote.key),
     ):
+        if told != true:
+            yield f"{field} is {told!r}, there it is {true!r}"
+
+
+def _untruths(case: CallCase, record: Record, remote: RemoteCall, shown: Container[str]) -> Iterator[str]:
+    for field, told, true in (("from", record["from"], remote.from_), ("to", record["to"], remote.to)):
         if told != true:
             yield f"{field} is {told!r}, there it is {true!r}"
     begun = remote.started_at * 1000

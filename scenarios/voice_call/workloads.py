@@ -15,9 +15,12 @@ from scenarios.voice_call.stories import (
     bad_disks,
     calls,
     damage,
+    damaged_logs,
     dialects,
     ends,
+    lost_logs,
     misfortunes,
+    odd_logs,
     restarts,
     rules,
     sessions,
@@ -28,6 +31,9 @@ from scenarios.voice_call.stories import (
 )
 
 PLAIN: Final[dict[str, Any]] = {"inbound_greeting": ""}
+HOURS: Final[dict[str, Any]] = {"max_duration_ms": 10 * 3_600_000}
+"""For stories in which nothing shall happen by itself."""
+
 REHEARSED: Final[dict[str, Any]] = {"faults": False, "swept": False}
 
 WORKLOADS: Final[dict[str, Workload]] = {
@@ -230,6 +236,66 @@ WORKLOADS: Final[dict[str, Workload]] = {
         slowness.suspended,
         settings={**PLAIN, "max_duration_ms": slowness.LONG_CALL_MS},
         sets_clock=True,
+        **REHEARSED,
+    ),
+    "changed-logs": Workload(odd_logs.changed_logs, settings={**PLAIN, **HOURS}, touches_log=True, **REHEARSED),
+    "changed-long-logs": Workload(
+        odd_logs.changed_long_logs, settings={**PLAIN, **HOURS}, touches_log=True, **REHEARSED
+    ),
+    "damaged-logs": Workload(
+        damaged_logs.damaged_logs,
+        settings={**PLAIN, **HOURS, "compact_after_lines": damaged_logs.COMPACT_AFTER},
+        touches_log=True,
+        **REHEARSED,
+    ),
+    "damaged-long-logs": Workload(
+        damaged_logs.damaged_long_logs,
+        settings={**PLAIN, **HOURS, "compact_after_lines": damaged_logs.COMPACT_AFTER},
+        touches_log=True,
+        **REHEARSED,
+    ),
+    "unusable-logs": Workload(lost_logs.unusable_logs, settings={**PLAIN, **HOURS}, touches_log=True, **REHEARSED),
+    "first-line-lost": Workload(lost_logs.first_line_lost, settings=PLAIN, touches_log=True, **REHEARSED),
+    "known-by-name": Workload(lost_logs.known_by_name, settings={**PLAIN, **HOURS}, touches_log=True, **REHEARSED),
+    "beginning-lost": Workload(
+        lost_logs.beginning_lost, settings={**PLAIN, "max_concurrent_calls": 3}, touches_log=True, **REHEARSED
+    ),
+    "restored-on-a-bad-disk": Workload(
+        lost_logs.restored_on_a_bad_disk,
+        settings=PLAIN,
+        plan=FaultPlan((Fault(("write",), LOG, occurrence=4, errno="EIO"),)),
+        **REHEARSED,
+    ),
+    "end-of-line-lost": Workload(
+        lost_logs.end_of_line_lost,
+        settings={**PLAIN, **HOURS},
+        plan=FaultPlan((Fault(("write",), LOG, occurrence=5, keep=100, errno="ENOSPC"),)),
+        touches_log=True,
+        **REHEARSED,
+    ),
+    "end-of-line-in-flight": Workload(
+        lost_logs.end_of_line_in_flight,
+        settings={**PLAIN, **HOURS},
+        plan=FaultPlan(
+            (
+                Fault(("write",), LOG, keep=lost_logs.CUT_SHORT_AT, errno="EIO"),
+                Fault(("truncate",), LOG, errno="EIO"),
+            )
+        ),
+        touches_log=True,
+        **REHEARSED,
+    ),
+    "long-log-on-a-bad-disk": Workload(
+        lost_logs.long_log_on_a_bad_disk,
+        settings={**PLAIN, **HOURS},
+        plan=FaultPlan((Fault(("fsync",), LOG, occurrence=14, errno="EIO"),)),
+        touches_log=True,
+        **REHEARSED,
+    ),
+    "short-writes": Workload(
+        bad_disks.brief_fault,
+        settings=PLAIN,
+        plan=FaultPlan((Fault(("write",), LOG, occurrence=3, keep=50, lasts=3),)),
         **REHEARSED,
     ),
     "look-alikes": Workload(strangers.look_alikes, settings=PLAIN, **REHEARSED),
