@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from harness.commands.formats import Formats, format_options
 from harness.commands.options import (
     check_writable,
     json_option,
@@ -28,17 +29,26 @@ from harness.commands.output import console, show_report
 @quiet_option()
 @verbose_option()
 @no_color_option()
+@format_options
 def merge(
-    files: tuple[Path, ...], json_file: Path | None, out: Path, quiet: bool, verbose: bool, no_color: bool
+    files: tuple[Path, ...],
+    json_file: Path | None,
+    out: Path,
+    quiet: bool,
+    verbose: bool,
+    no_color: bool,
+    formats: Formats,
 ) -> None:
     """Join the results of the shards of one run (`harness run --shard I/N --json FILE`)."""
     from harness.gate.merge import MergeError
     from harness.gate.merge import merge as joined
 
     check_writable(json_file, out)
+    formats.check()
     try:
         report = joined(files)
     except MergeError as error:
         raise click.UsageError(str(error)) from None
-    show_report(console(no_color, json_file), report, out, json_file, quiet=quiet, verbose=verbose, mends={})
+    screen = console(no_color, json_file)
+    show_report(screen, report, out, json_file, quiet=quiet, verbose=verbose, mends={}, formats=formats)
     sys.exit(report.exit_code)

@@ -14,6 +14,7 @@ from harness import __version__
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from harness.commands.formats import Formats
     from harness.gate.outcome import Report
 
 
@@ -50,12 +51,14 @@ def show_report(
     quiet: bool,
     verbose: bool,
     mends: Mapping[int, Sequence[str]],
+    formats: "Formats | None" = None,
 ) -> None:
-    """Save the cases, print the summary (or one word), write the JSON."""
+    """Set aside what a baseline knows, save the cases, print the summary (or one word), write the JSON and the other forms."""
     from harness.report.json_report import document
     from harness.report.repro_files import save_all
     from harness.report.terminal import summary
 
+    told = formats.set_aside(report) if formats is not None else []
     repros: dict[int, str] = {}
     try:
         repros = save_all(report, out)
@@ -65,4 +68,8 @@ def show_report(
         summary(screen, report, repros, verbose, mends)
     else:
         screen.print(str(report.outcome))
+    for line in told:
+        screen.print(line, soft_wrap=True, markup=False)
     write_json(document(report, __version__, repros, mends), json_file)
+    if formats is not None:
+        formats.write(report, repros)

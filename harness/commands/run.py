@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from harness.commands.formats import Formats, format_options
 from harness.commands.options import (
     DEFAULT_BOUND,
     check_budget,
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     metavar="DIR",
     help="Journal of finished chunks: what a run that was killed has done is not done again.",
 )
+@format_options
 def run(
     scenarios: tuple[str, ...],
     profiles: tuple[str, ...],
@@ -67,6 +69,7 @@ def run(
     executor: str,
     shard: str | None,
     resume: Path | None,
+    formats: Formats,
 ) -> None:
     """The gate: sweeps of all crash states, of all errors, and random histories.
 
@@ -86,6 +89,9 @@ def run(
         raise click.UsageError("--executor and --jobs: the workers of the cluster do the work; choose one of them")
     check_profiles(profiles)
     check_writable(json_file, out)
+    formats.check()
+    if first and formats.baseline is not None:
+        raise click.UsageError("--first and --baseline: the first violation may be a known one; choose one of them")
     part = _shard(shard)
     screen = console(no_color, json_file)
     reports: list[Report] = []
@@ -122,7 +128,7 @@ def run(
         if first and reports[-1].outcome == Outcome.VIOLATION:
             break
     report = _joined(reports)
-    show_report(screen, report, out, json_file, quiet=quiet, verbose=verbose, mends=mends)
+    show_report(screen, report, out, json_file, quiet=quiet, verbose=verbose, mends=mends, formats=formats)
     sys.exit(report.exit_code)
 
 

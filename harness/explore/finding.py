@@ -23,7 +23,7 @@ from harness.explore.recording import Recording
 from harness.explore.saved_case import Death, SavedCase
 from harness.explore.tally import Finding, Tally
 from harness.faults import FaultPlan
-from harness.trace import Mark, describe
+from harness.trace import Mark, Source, describe
 
 REDUCTIONS: Final = 256
 """Smaller disks tried for the first finding of a group."""
@@ -53,10 +53,11 @@ class Discovery(msgspec.Struct, frozen=True):
 
 
 class Cause(msgspec.Struct, frozen=True):
-    """The operation to look at first, in words, and the line that issued it."""
+    """The operation to look at first, in words, and the line that issued it: short, and with its whole path."""
 
     operation: str
     source: str
+    place: Source | None = None
 
 
 def cause_of(recording: Recording, death: Death | None) -> Cause:
@@ -68,18 +69,18 @@ def cause_of(recording: Recording, death: Death | None) -> Cause:
     )
     if missing:
         position, words = missing[0]
-        return Cause(words, _source(recording, position))
+        return _caused(words, recording, position)
     for position in range(min(death.position, recording.end) - 1, -1, -1):
         item = recording.items[position]
         if not isinstance(item, Mark):
             words = describe(item, names_of(recording.base, recording.items[:position]))
-            return Cause(f"last before the death: {words}", _source(recording, position))
+            return _caused(f"last before the death: {words}", recording, position)
     return Cause("nothing had been written", "")
 
 
-def _source(recording: Recording, position: int) -> str:
+def _caused(words: str, recording: Recording, position: int) -> Cause:
     source = recording.sources[position] if position < len(recording.sources) else None
-    return str(source) if source is not None else ""
+    return Cause(words, str(source) if source is not None else "", source)
 
 
 def report(tally: Tally, discovery: Discovery, again: JudgeAgain | None) -> None:
@@ -122,6 +123,7 @@ def report(tally: Tally, discovery: Discovery, again: JudgeAgain | None) -> None
             kill_point=death.position if death is not None else recording.end,
             operation=cause.operation,
             source=cause.source,
+            place=cause.place,
             profiles=_exposing(discovery, death, image, again),
             case=case,
             where=_where(discovery, death),

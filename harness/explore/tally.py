@@ -3,6 +3,7 @@
 import msgspec
 
 from harness.explore.saved_case import SavedCase
+from harness.trace import Source
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -10,6 +11,7 @@ class Finding(msgspec.Struct, frozen=True):
 
     `operation` had not reached the disk (or was the last one before a process death), `source` issued it, `profiles`
     are those that expose it. `where` names the kill-point (K0 … K11). `count`: cases of the run in the same group.
+    `place` is `source` with the whole path of its file, for those who link to it.
     """
 
     verdict: str
@@ -25,6 +27,7 @@ class Finding(msgspec.Struct, frozen=True):
     fault: str = ""
     count: int = 1
     where: tuple[str, ...] = ()
+    place: Source | None = None
 
     @property
     def group(self) -> tuple[str, str, str]:

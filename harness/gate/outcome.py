@@ -4,7 +4,7 @@ import enum
 
 import msgspec
 
-from harness.explore.tally import Tally
+from harness.explore.tally import Finding, Tally
 from harness.gate.part import Part
 from harness.gate.shard import Shard
 
@@ -30,7 +30,8 @@ EXIT_CODES: dict[Outcome, int] = {
 class ScenarioResult(msgspec.Struct):
     """One scenario under one profile: `workloads` by name, `total` their sum with faults and histories.
 
-    `reasons` say why the result is inconclusive; `errors` what the harness or the subject failed at by itself.
+    `reasons` say why the result is inconclusive; `errors` what the harness or the subject failed at by itself. `known`
+    are findings that a baseline names: they are told, and fail nothing.
     """
 
     name: str
@@ -41,6 +42,7 @@ class ScenarioResult(msgspec.Struct):
     reasons: list[str] = msgspec.field(default_factory=list)
     errors: list[str] = msgspec.field(default_factory=list)
     wall_s: float = 0.0
+    known: list[Finding] = msgspec.field(default_factory=list)
 
     @property
     def missed(self) -> list[str]:

@@ -1,6 +1,7 @@
 """The JSON of `run` (and later `crash`, `fault`): the contract of DESIGN, section 5; all keys always present.
 
-`shard` is null for a whole run; `parts` is what `harness merge` joins, empty for a whole run.
+`known` are violations that a baseline names: they do not make the outcome. `shard` is null for a whole run; `parts` is
+what `harness merge` joins, empty for a whole run.
 """
 
 from collections.abc import Mapping, Sequence
@@ -72,6 +73,7 @@ def _scenario(result: ScenarioResult, repros: Mapping[int, str], mends: Mapping[
         "wall_s": round(result.wall_s, 3),
         "states_per_s": round(total.checked / sweep_s, 1) if sweep_s else 0.0,
         "violations": [_violation(finding, repros, mends) for finding in full.findings],
+        "known": [_violation(finding, repros, mends) for finding in result.known],
         "reasons": list(result.reasons),
         "notes": list(full.notes),
         "errors": list(result.errors),

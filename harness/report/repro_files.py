@@ -9,7 +9,8 @@ from harness.repro import REPRO_SCHEMA, ReproFile, save
 
 def save_all(report: Report, out: Path, test: str = "") -> dict[int, str]:
     """Save every finding's case under `out`; maps id(finding) to the path as a person would type it."""
-    return {id(finding): save_one(finding, out, test) for result in report.results for finding in result.total.findings}
+    findings = [one for result in report.results for one in (*result.total.findings, *result.known)]
+    return {id(finding): save_one(finding, out, test) for finding in findings}
 
 
 def save_one(finding: Finding, out: Path, test: str = "") -> str:

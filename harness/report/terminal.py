@@ -88,6 +88,9 @@ def summary(
             console.print(Text(f"VIOLATION  {text[0]}", style="bold red"))
             for line in text[1:]:
                 console.print(Text(f"  {line}"), soft_wrap=True)
+        for finding in result.known:
+            told = f"known  {result.name} [{result.profile}]: {finding.verdict}: {finding.summary}"
+            console.print(Text(f"{told}  {finding.source}", style="dim"), soft_wrap=True)
         for note in result.total.notes:
             console.print(Text(f"note  {result.name} [{result.profile}]: {note}", style="dim"), soft_wrap=True)
         for reason in result.reasons:
@@ -97,6 +100,9 @@ def summary(
     console.print()
     checked = sum(r.total.checked + r.total.recovery_checked for r in report.results)
     ending = f"{checked:,} crash states checked in {report.wall_s:.1f} s"
+    known = sum(len(result.known) for result in report.results)
+    if known:
+        ending = f"but for {known:,} known · {ending}"
     console.print(
         Text(f"{report.outcome}", style=_STYLE[report.outcome]), Text(f"· {ending} · exit code {report.exit_code}")
     )
