@@ -13,9 +13,11 @@ from harness import __version__
 
 COMMANDS: Final = {
     "bugs": "harness.commands.bugs:bugs",
+    "crash": "harness.commands.crash:crash",
     "explain": "harness.commands.explain:explain",
     "list": "harness.commands.listing:listing",
     "merge": "harness.commands.merge:merge",
+    "record": "harness.commands.record:record",
     "replay": "harness.commands.replay:replay",
     "run": "harness.commands.run:run",
 }

@@ -35,12 +35,18 @@ from harness.trace import (
 
 
 class Line(msgspec.Struct, frozen=True, order=True):
-    """A line of the subject; in a trace without sources each item is a line of its own (`file` is empty)."""
+    """A line of the subject; in a trace without sources each item is a line of its own (`file` is empty).
+
+    Of a program seen from outside the line is not known: `line` is 0, and `file` says which call of it ("writer: write
+    to log"), the same for all its executions.
+    """
 
     file: str
     line: int
 
     def __str__(self) -> str:
+        if self.file and not self.line:
+            return self.file
         return f"{self.file.rpartition('/')[2]}:{self.line}" if self.file else f"item {self.line}"
 
 
@@ -72,7 +78,11 @@ class Occurrence(msgspec.Struct, frozen=True):
 
 def line_at(sources: Sequence[Source | None], position: int) -> Line:
     source = sources[position] if position < len(sources) else None
-    return Line(source.file, source.line) if source is not None else Line("", position)
+    if source is None:
+        return Line("", position)
+    if not source.line:  # "4th write to log": which one it was makes no place of its own
+        return Line(f"{source.file}: {source.function.partition(' ')[2]}", 0)
+    return Line(source.file, source.line)
 
 
 def placements(items: Sequence[Item], sources: Sequence[Source | None]) -> dict[Placement, list[Occurrence]]:

@@ -72,6 +72,7 @@ class Session:
         self._channel: socket.socket | None = None
         self._news: dict[str, dict[str, Any]] = {}
         self._lost = False
+        self._program = 0
         self._handlers: dict[int, Callable[[], None]] = {}
 
     def __enter__(self) -> Self:
@@ -184,11 +185,13 @@ class Session:
 
     def _die(self) -> None:
         """The kill-point: the whole group at once; the guardian finds whoever left the group."""
-        if self._program:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._program, signal.SIGKILL)
+        self.signal(signal.SIGKILL)
 
-    _program = 0
+    def signal(self, number: int) -> None:
+        """Send a signal to the process group of the program that runs, if one does."""
+        if self._program:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._program, number)
 
     # -- programs --------------------------------------------------------------------------------------------------
 
@@ -205,8 +208,9 @@ class Session:
     ) -> Ended:
         """Run a program to its end, or to its kill-point; its printed lines are marks while the choke point records.
 
-        `printed` and `complained` get what it writes to stdout and stderr, as it comes. What is left of it when its first
-        process has ended is killed. Raises ProgramError where it cannot be started.
+        Without `cwd` it runs where the harness does. `printed` and `complained` get what it writes to stdout and stderr,
+        as it comes. What is left of it when its first process has ended is killed. Raises ProgramError where it cannot be
+        started.
         """
         until = None if time_limit_s is None else time.monotonic() + time_limit_s
         out, out_end = os.pipe()
@@ -222,7 +226,7 @@ class Session:
                 "do": "spawn",
                 "words": list(words),
                 "env": dict(os.environ if env is None else env),
-                "cwd": None if cwd is None else str(cwd),
+                "cwd": os.getcwd() if cwd is None else str(cwd),
             }
             self._news.pop("exited", None)
             self._tell(message, [nothing, out_end, err_end])

@@ -1,0 +1,48 @@
+"""The options of the commands that run any program on a mounted folder: `record` and `fault`."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+import click
+
+from harness.commands.options import Decorator
+
+root_option: Final = click.option(
+    "--root",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=True),
+    metavar="DIR",
+    help="Folder to mount on; empty, or not there yet.",
+)
+setup_option: Final = click.option(
+    "--setup", metavar="CMD", help="Fills the folder first; all it does is durable and not recorded."
+)
+mmap_option: Final = click.option(
+    "--mmap",
+    is_flag=True,
+    help="Let the kernel's page cache stand between, for shared mappings on kernels before 6.6; writes may arrive cut.",
+)
+
+
+def timeout_option(text: str, default: float | None = None) -> Decorator:
+    return click.option(
+        "--timeout",
+        type=click.FloatRange(min=0, min_open=True),
+        default=default,
+        show_default=default is not None,
+        metavar="SECONDS",
+        help=text,
+    )
+
+
+def setup_of(text: str | None) -> Callable[[str], Sequence[str]] | None:
+    """From the path of the folder to the words of the setup. UsageError for what is no command."""
+    from harness.anyprogram.command_line import CommandLineError, command_line
+
+    if text is None:
+        return None
+    try:
+        return command_line(text).for_root
+    except CommandLineError as error:
+        raise click.UsageError(f"--setup: {error}") from None

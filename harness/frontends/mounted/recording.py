@@ -1,0 +1,148 @@
+"""Recordings: one run of a program on a mounted folder, as a trace.
+
+The setup runs first, on the same mount, unrecorded: what it leaves is the durable base of the trace.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from harness.disk import DiskImage
+from harness.faults import Fired, Injector
+from harness.frontends.mounted.choke_point import CallRecord, ChokePoint
+from harness.frontends.mounted.inodes import items_making
+from harness.frontends.mounted.session import Ended, ProgramError, Session
+from harness.trace import Mark, Program, Trace
+
+ROOT_WORD: Final = "{root}"
+"""Stands for the mounted folder in a command."""
+
+
+class SetupFailed(Exception):
+    """The setup ended with an error; the message says which."""
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """What came of one run. `image`: the folder at its end, or at its kill-point.
+
+    `fired_at`: the trace position at which the first fault hit, if any did. `interrupted`: a signal ended it.
+    """
+
+    trace: Trace
+    image: DiskImage
+    ended: Ended
+    calls: Sequence[CallRecord]
+    fired: Sequence[Fired] = ()
+    fired_at: int | None = None
+    interrupted: bool = False
+
+    @property
+    def marks_only_at_the_end(self) -> bool:
+        """Everything was printed after the last operation: a program that buffers its output looks like that."""
+        kinds = [isinstance(item, Mark) for item in self.trace.items]
+        return True in kinds and False in kinds and kinds == sorted(kinds)
+
+
+class Run(msgspec.Struct, frozen=True):
+    """What to run and how.
+
+    `command`: words with `{root}` in them. `setup`: the words that fill the folder before, given its path.
+    `time_limit_s`: for the setup and the program each. `seed` and `direct`: as for `Session`.
+    """
+
+    root: Path
+    command: tuple[str, ...]
+    setup: Callable[[str], Sequence[str]] | None = None
+    time_limit_s: float | None = None
+    seed: int = 0
+    direct: bool = True
+
+
+def record(
+    run: Run,
+    *,
+    base: DiskImage | None = None,
+    injector: Injector | None = None,
+    dies_before: int | None = None,
+    printed: Callable[[bytes], None] | None = None,
+    complained: Callable[[bytes], None] | None = None,
+) -> Recorded:
+    """Run the program once on a mount at `run.root`. `base`: what is there before, instead of the setup's work.
+
+    Raises MountError, ProgramError and SetupFailed, each with one sentence.
+    """
+    trace = Trace(program=Program(run.command))
+    choke = ChokePoint(trace, injector=injector, dies_before=dies_before)
+    with Session(run.root, base or DiskImage(), choke, seed=run.seed, direct=run.direct) as session:
+        env = {**os.environ, "HARNESS_ROOT": str(session.root)}
+        if run.setup is not None and base is None:
+            _set_up(session, run.setup(str(session.root)), run.time_limit_s, env, complained)
+        trace.base = items_making(session.look())
+        choke.begin()
+        with _passing_on_signals(session) as received:
+            ended = session.run(
+                [word.replace(ROOT_WORD, str(session.root)) for word in run.command],
+                env=env,
+                stdin=None if sys.stdin is None or sys.stdin.closed or sys.stdin.isatty() else _stdin(),
+                printed=printed,
+                complained=complained,
+                time_limit_s=run.time_limit_s,
+            )
+        choke.end()
+        image = session.look()
+    trace.program = Program(run.command, ended.exit_code)
+    fired = tuple(injector.fired) if injector is not None else ()
+    fired_at = choke.calls[fired[0].call - 1].position if fired else None
+    return Recorded(trace, image, ended, choke.calls, fired, fired_at, bool(received))
+
+
+def _stdin() -> int | None:
+    try:
+        return sys.stdin.fileno()
+    except (OSError, ValueError):
+        return None
+
+
+def _set_up(
+    session: Session,
+    words: Sequence[str],
+    time_limit_s: float | None,
+    env: Mapping[str, str],
+    complained: Callable[[bytes], None] | None,
+) -> None:
+    try:
+        ended = session.run(words, env=env, complained=complained, time_limit_s=time_limit_s)
+    except ProgramError as error:
+        raise ProgramError(f"--setup: {error}") from None
+    if ended.timed_out:
+        raise SetupFailed(f"--setup did not end within {time_limit_s:g} s: give it more with --timeout")
+    if ended.exit_code:
+        last = ended.errors.decode(errors="replace").strip().rpartition("\n")[2]
+        raise SetupFailed(f"--setup ended with exit code {ended.exit_code}{': ' + last if last else ''}")
+
+
+@contextlib.contextmanager
+def _passing_on_signals(session: Session) -> Iterator[list[int]]:
+    """Ctrl-C and SIGTERM go to the program, whose end ends the recording; at the second one it is killed."""
+    received: list[int] = []
+
+    def pass_on(number: int, frame: Any) -> None:
+        received.append(number)
+        session.signal(number if len(received) == 1 else signal.SIGKILL)
+
+    if threading.current_thread() is not threading.main_thread():  # nobody sends it signals
+        yield received
+        return
+    before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
