@@ -18,13 +18,21 @@ from harness.commands.output import console, write_json
 @verbose_option("The whole timeline.")
 @no_color_option()
 def replay(file: Path, json_file: Path | None, quiet: bool, verbose: bool, no_color: bool) -> None:
-    """Play one saved case as a timeline; exit 1 when the violation shows again, 0 when it does not."""
+    """Play one saved case as a timeline; exit 1 when the violation shows again, 0 when it does not.
+
+    A case of `harness crash` runs the checker that is saved in it: look at a stranger's file first.
+    """
+    from harness.anyprogram.case_file import is_case_file
     from harness.explore.life import WorldEscape
     from harness.report.timeline import show
     from harness.repro import ReproError, load
     from harness.repro import replay as play_again
 
     screen = console(no_color, json_file)
+    if is_case_file(file):
+        from harness.commands.replay_check import replay_check
+
+        sys.exit(replay_check(screen, file, json_file, quiet=quiet, verbose=verbose))
     try:
         loaded = load(file)
         result = play_again(loaded)

@@ -1,0 +1,157 @@
+"""Causes: which operation was not on the disk when a checker refused it; and one group for all disks of one cause.
+
+A refused disk often lacks more than what broke it. Since the sweep has judged the lighter disks too, no checker is needed
+to find the least: missing pieces are given back, one after the other, as long as the disk that comes out was refused as
+well. What is left is a smallest set; its first operation is the cause. A disk that lacks all of a known smallest set, and
+more, is counted to it.
+
+A torn write is its own cause, a disk that lacks nothing has the last operation before the death.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from harness.anyprogram.recorded_run import RecordedRun
+from harness.anyprogram.sweep import Hit, refused
+from harness.durability.counting import bits_of
+from harness.durability.crash_states import CrashStates
+from harness.durability.legality import walk_to
+from harness.durability.missing import missing_operations
+from harness.durability.profiles import profile
+from harness.durability.trees import StateKey
+from harness.durability.units import UnitId
+from harness.explore.inode_names import names_of
+from harness.trace import Mark, Source, describe
+
+_NUMBERS: Final = re.compile(r"\d+(st|nd|rd|th)\b|\b(?=[0-9a-f]*\d)[0-9a-f]{2,}\b|\d+|(?<=/)[0-9a-f]{2}(?=/|\b)")
+
+
+class Group(msgspec.Struct):
+    """All hits of one cause: `example` lacks the least, at the earliest kill-point; `operation`, `source` name it."""
+
+    verdict: str
+    operation: str
+    source: str
+    example: Hit
+    count: int = 0
+
+    @property
+    def weight(self) -> int:
+        return weight_of(self.example)
+
+
+def weight_of(hit: Hit) -> int:
+    """How much the disk lacks: pieces, or one for a torn write."""
+    return len(hit.state.missing) + (hit.state.cut is not None)
+
+
+def groups_of(run: RecordedRun, hits: Sequence[Hit], seed: int = 0) -> list[Group]:
+    """The groups, the one that lacks the least first, then in the order of their kill-points."""
+    groups: dict[tuple[str, str, str], Group] = {}
+    names = names_of(run.base, run.items)
+    for hit, count in _lightest(run, hits, seed):
+        position, operation = _cause(run, hit, names)
+        source = run.sources[position] if position is not None else None
+        kind = describe(run.items[position], names) if position is not None else ""
+        key = (hit.answer.verdict, _alike(kind), _place(source))
+        group = groups.get(key)
+        if group is None:
+            group = groups[key] = Group(hit.answer.verdict, operation, str(source) if source is not None else "", hit)
+        elif (weight_of(hit), hit.position) < (group.weight, group.example.position):
+            group.example, group.operation = hit, operation
+            group.source = str(source) if source is not None else ""
+        group.count += count
+    return sorted(groups.values(), key=lambda group: (group.weight, group.example.position))
+
+
+def _place(source: Source | None) -> str:
+    """A source line is itself; of a call that is only known by its place, the place without its number."""
+    if source is None:
+        return ""
+    return str(source) if source.line else _alike(str(source))
+
+
+def _alike(words: str) -> str:
+    """The words without their numbers: a hundred appends to one log are one cause."""
+    return _NUMBERS.sub("#", words)
+
+
+def _cause(run: RecordedRun, hit: Hit, names: Mapping[int, str]) -> tuple[int | None, str]:
+    """(position, words) of the operation that had not, or not wholly, reached the disk."""
+    state = hit.state
+    if state.cut is not None and state.profile == "process":
+        position, kept = state.cut
+        return position, f"killed after {kept} bytes of: {describe(run.items[position], names)}"
+    if state.missing or state.cut is not None:
+        missing = missing_operations(run.base, run.items, state)
+        if state.cut is not None:
+            missing = [one for one in missing if one[0] == state.cut[0]] or missing
+        if missing:
+            more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+            return missing[0][0], missing[0][1] + more
+    for position in range(hit.position - 1, -1, -1):
+        if not isinstance(run.items[position], Mark):
+            return position, f"last before the death: {describe(run.items[position], names)}"
+    return None, "nothing had been written"
+
+
+def _lightest(run: RecordedRun, hits: Sequence[Hit], seed: int) -> "Iterator[tuple[Hit, int]]":
+    """(a hit that lacks the least there is of its kind, how many hits it stands for)."""
+    by_told = refused(hits)
+    count_of: dict[int, int] = {}
+    chosen: dict[int, Hit] = {}
+    known: dict[tuple[str, int, str], list[tuple[frozenset[UnitId], Hit]]] = {}
+    walks: dict[str, CrashStates] = {}
+    ordered = sorted(hits, key=lambda hit: (hit.state.profile, hit.position, weight_of(hit)))
+    for hit in ordered:
+        light = hit
+        if hit.state.missing and hit.state.cut is None:
+            smallest = known.setdefault((hit.state.profile, hit.position, hit.answer.verdict), [])
+            lacking = frozenset(hit.state.missing)
+            found = next((one for missing, one in smallest if missing <= lacking), None)
+            if found is None:
+                walk = _walk_at(run, hit, walks, seed)
+                found = _given_back(walk, hit, by_told[hit.told])
+                smallest.append((frozenset(found.state.missing), found))
+            light = found
+        chosen[id(light)] = light
+        count_of[id(light)] = count_of.get(id(light), 0) + 1
+    return ((hit, count_of[number]) for number, hit in chosen.items())
+
+
+def _walk_at(run: RecordedRun, hit: Hit, walks: dict[str, CrashStates], seed: int) -> CrashStates:
+    """The walk of the hit's profile at its kill-point; hits come in the order of a profile's kill-points."""
+    name = hit.state.profile
+    walk = walks.get(name)
+    if walk is None or walk.position > hit.position:
+        walk = walks[name] = walk_to(run.base, run.items, 0, profile(name))
+    for position in range(walk.position, hit.position):
+        walk.feed(position, run.items[position], run.sources[position])
+    return walk
+
+
+def _given_back(walk: CrashStates, hit: Hit, bad: Mapping[StateKey, Hit]) -> Hit:
+    """The hit with as few missing pieces as can be, while the disk stays one that was refused."""
+    disk = walk.disk
+    pending = disk.pending
+    bit_of = {unit.id: bit for bit, unit in disk.units.items()}
+    survived = pending
+    for name in hit.state.missing:
+        survived &= ~bit_of[name]
+    point = walk.at()
+    changed = True
+    while changed:
+        changed = False
+        for bit in bits_of(pending & ~survived):
+            if bit & survived:
+                continue
+            fuller = survived | (disk.units[bit].down & pending)
+            state, image = point.state_with(fuller)
+            other = bad.get(image.state_key)
+            if other is not None and other.answer.verdict == hit.answer.verdict:
+                survived, changed = fuller, True
+                hit = Hit(hit.told, hit.position, state, image.state_key, image, other.answer)
+    return hit
