@@ -94,3 +94,12 @@ class SleepyQueue(SlowQueue):
 
     name = "sleepy"
     rounds = 1_000_000
+
+
+class SleepyFlaw(SleepyQueue):
+    """The same, and what it does wrong shows in the first chunks."""
+
+    name = "sleepy flaw"
+
+    def workloads(self):
+        return ("careless",)

@@ -17,6 +17,9 @@ from harness.gate.executors import ATTEMPTS, LocalWorkers
 from harness.gate.task import Task
 from harness.gate.worker import Worker, WorkerDied
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from command_line import await_states, talking
+
 
 @pytest.fixture
 def here(tmp_path):
@@ -104,28 +107,9 @@ def test_a_worker_with_other_code_refuses(here):
 @pytest.mark.parametrize("jobs", [pytest.param("1", marks=pytest.mark.slow), "2"])
 def test_a_group_that_is_terminated_says_so_in_time_and_keeps_what_it_found(here, jobs):
     """As `timeout 60 harness run` does it: the run and each of its workers get the signal, the run twice."""
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-u",
-            "-m",
-            "harness.cli",
-            "run",
-            "job_queue:SleepyQueue",
-            "--jobs",
-            jobs,
-            "--json",
-            "out.json",
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    line = ""
-    while "states checked" not in line or " 0 violations" in line:
-        line = process.stdout.readline()
-        assert line, process.stderr.read()
+    arguments = ("run", "job_queue:SleepyFlaw", "--profile", "strict", "--jobs", jobs, "--json", "out.json")
+    process = talking(*arguments, start_new_session=True)
+    await_states(process, 60)  # the first kill-points are those that show the violation
     began = time.monotonic()
     process.send_signal(signal.SIGTERM)
     os.killpg(process.pid, signal.SIGTERM)
