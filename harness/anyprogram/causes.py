@@ -9,7 +9,7 @@ A torn write is its own cause, a disk that lacks nothing has the last operation 
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -24,19 +24,23 @@ from harness.durability.profiles import profile
 from harness.durability.trees import StateKey
 from harness.durability.units import UnitId
 from harness.explore.inode_names import names_of
-from harness.trace import Mark, Source, describe
+from harness.trace import Mark, Source, Write, describe
 
 _NUMBERS: Final = re.compile(r"\d+(st|nd|rd|th)\b|\b(?=[0-9a-f]*\d)[0-9a-f]{2,}\b|\d+|(?<=/)[0-9a-f]{2}(?=/|\b)")
 
 
+LOOKED_AT: Final = 5_000
+"""Hits whose pieces that nobody can see (the bytes of a file without a name) are given back before they are compared."""
+
+
 class Group(msgspec.Struct):
-    """All hits of one cause: `example` lacks the least, at the earliest kill-point; `operation`, `source` name it."""
+    """`members`: all hits of one cause. `example` lacks the least, at the earliest kill-point; it need not be one of them."""
 
     verdict: str
     operation: str
     source: str
     example: Hit
-    count: int = 0
+    members: list[Hit] = msgspec.field(default_factory=list)
 
     @property
     def weight(self) -> int:
@@ -48,11 +52,11 @@ def weight_of(hit: Hit) -> int:
     return len(hit.state.missing) + (hit.state.cut is not None)
 
 
-def groups_of(run: RecordedRun, hits: Sequence[Hit], seed: int = 0) -> list[Group]:
+def groups_of(run: RecordedRun, hits: Sequence[Hit]) -> list[Group]:
     """The groups, the one that lacks the least first, then in the order of their kill-points."""
     groups: dict[tuple[str, str, str], Group] = {}
     names = names_of(run.base, run.items)
-    for hit, count in _lightest(run, hits, seed):
+    for hit, members in _lightest(run, hits):
         position, operation = _cause(run, hit, names)
         source = run.sources[position] if position is not None else None
         kind = describe(run.items[position], names) if position is not None else ""
@@ -63,7 +67,7 @@ def groups_of(run: RecordedRun, hits: Sequence[Hit], seed: int = 0) -> list[Grou
         elif (weight_of(hit), hit.position) < (group.weight, group.example.position):
             group.example, group.operation = hit, operation
             group.source = str(source) if source is not None else ""
-        group.count += count
+        group.members += members
     return sorted(groups.values(), key=lambda group: (group.weight, group.example.position))
 
 
@@ -85,10 +89,17 @@ def _cause(run: RecordedRun, hit: Hit, names: Mapping[int, str]) -> tuple[int | 
     if state.cut is not None and state.profile == "process":
         position, kept = state.cut
         return position, f"killed after {kept} bytes of: {describe(run.items[position], names)}"
-    if state.missing or state.cut is not None:
+    if state.cut is not None:
+        position, kept = state.cut
+        write = run.items[position]
+        assert isinstance(write, Write)
+        length = len(write.data)
+        return (
+            position,
+            f"{length - kept} of {length} bytes of the write to {names.get(write.ino, f'inode {write.ino}')}",
+        )
+    if state.missing:
         missing = missing_operations(run.base, run.items, state)
-        if state.cut is not None:
-            missing = [one for one in missing if one[0] == state.cut[0]] or missing
         if missing:
             more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
             return missing[0][0], missing[0][1] + more
@@ -98,31 +109,31 @@ def _cause(run: RecordedRun, hit: Hit, names: Mapping[int, str]) -> tuple[int | 
     return None, "nothing had been written"
 
 
-def _lightest(run: RecordedRun, hits: Sequence[Hit], seed: int) -> "Iterator[tuple[Hit, int]]":
-    """(a hit that lacks the least there is of its kind, how many hits it stands for)."""
+def _lightest(run: RecordedRun, hits: Sequence[Hit]) -> list[tuple[Hit, list[Hit]]]:
+    """(a refused disk that lacks the least there is of its kind, the hits that it stands for)."""
     by_told = refused(hits)
-    count_of: dict[int, int] = {}
-    chosen: dict[int, Hit] = {}
+    stands_for: dict[int, tuple[Hit, list[Hit]]] = {}
     known: dict[tuple[str, int, str], list[tuple[frozenset[UnitId], Hit]]] = {}
     walks: dict[str, CrashStates] = {}
     ordered = sorted(hits, key=lambda hit: (hit.state.profile, hit.position, weight_of(hit)))
-    for hit in ordered:
+    for number, hit in enumerate(ordered):
         light = hit
         if hit.state.missing and hit.state.cut is None:
+            walk = _walk_at(run, hit, walks)
+            if number < LOOKED_AT:
+                light = _given_back(walk, hit, {hit.key: hit})
             smallest = known.setdefault((hit.state.profile, hit.position, hit.answer.verdict), [])
-            lacking = frozenset(hit.state.missing)
+            lacking = frozenset(light.state.missing)
             found = next((one for missing, one in smallest if missing <= lacking), None)
             if found is None:
-                walk = _walk_at(run, hit, walks, seed)
-                found = _given_back(walk, hit, by_told[hit.told])
+                found = _given_back(walk, light, by_told[hit.told])
                 smallest.append((frozenset(found.state.missing), found))
             light = found
-        chosen[id(light)] = light
-        count_of[id(light)] = count_of.get(id(light), 0) + 1
-    return ((hit, count_of[number]) for number, hit in chosen.items())
+        stands_for.setdefault(id(light), (light, []))[1].append(hit)
+    return list(stands_for.values())
 
 
-def _walk_at(run: RecordedRun, hit: Hit, walks: dict[str, CrashStates], seed: int) -> CrashStates:
+def _walk_at(run: RecordedRun, hit: Hit, walks: dict[str, CrashStates]) -> CrashStates:
     """The walk of the hit's profile at its kill-point; hits come in the order of a profile's kill-points."""
     name = hit.state.profile
     walk = walks.get(name)
@@ -145,7 +156,7 @@ def _given_back(walk: CrashStates, hit: Hit, bad: Mapping[StateKey, Hit]) -> Hit
     changed = True
     while changed:
         changed = False
-        for bit in bits_of(pending & ~survived):
+        for bit in list(bits_of(pending & ~survived)):
             if bit & survived:
                 continue
             fuller = survived | (disk.units[bit].down & pending)

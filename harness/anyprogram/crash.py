@@ -15,7 +15,7 @@ from harness.anyprogram.recorded_run import RecordedRun
 from harness.anyprogram.state_folder import StateFolder
 from harness.anyprogram.state_home import state_home
 from harness.anyprogram.strays import Strays
-from harness.anyprogram.sweep import Request, Sweep, Swept, refused
+from harness.anyprogram.sweep import Request, Sweep, Swept
 from harness.disk import DiskImage
 from harness.explore.kill_points import names_at
 from harness.explore.saved_case import Death, SavedCase
@@ -45,7 +45,7 @@ def crash(run: RecordedRun, checker: Checker, request: Request, listener: Listen
     with state_home(run.largest_state * (request.jobs + 1)) as home:
         complete = _at_the_end(run, checker, home)
         swept = Sweep(run, checker, request, listener).sweep(home)
-        groups = groups_of(run, swept.hits, request.seed)
+        groups = groups_of(run, swept.hits)
         unsure = [] if swept.interrupted else _unsure(run, checker, groups[:CONFIRMED], home)
     notes = _notes(swept, complete, unsure)
     return _assembled(run, checker, request, swept, groups, notes)
@@ -90,12 +90,11 @@ def _notes(swept: Swept, complete: Answer, unsure: Sequence[Group]) -> list[str]
 def _assembled(
     run: RecordedRun, checker: Checker, request: Request, swept: Swept, groups: Sequence[Group], notes: list[str]
 ) -> Crashed:
-    bad = refused(swept.hits)
     cases: dict[int, CaseFile] = {}
     found: dict[str, list[Finding]] = {name: [] for name in swept.tallies}
     for group in groups:
         hit = group.example
-        profiles = exposing(run, hit, bad[hit.told])
+        profiles = exposing(run, hit, frozenset(one.key for one in group.members if one.told == hit.told))
         finding = _finding(run, group, profiles, request.seed)
         found[hit.state.profile].append(finding)
         saved = SavedFinding(group.verdict, hit.answer.summary, group.operation, group.source, profiles)
@@ -134,7 +133,7 @@ def _finding(run: RecordedRun, group: Group, profiles: tuple[str, ...], seed: in
             phase="restarted",
             deaths=(Death(hit.position, hit.state),),
         ),
-        count=group.count,
+        count=len(group.members),
         where=where,
     )
 

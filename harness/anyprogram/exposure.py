@@ -1,9 +1,8 @@
 """Exposure: under which profiles a refused disk may be found. "This cannot happen on my file system" is what its reader
-says first, so no profile is left out that allows this disk, or another one that the checker refused, after the same marks.
+says first, so no profile is left out that allows this disk after the same marks, or another one refused for the same cause.
 """
 
 import itertools
-from collections.abc import Mapping
 from typing import Final
 
 from harness.anyprogram.recorded_run import RecordedRun
@@ -20,15 +19,15 @@ KILL_POINTS: Final = 64
 """Kill-points with the same marks that are looked at, the hit's own and those before it first."""
 
 
-def exposing(run: RecordedRun, hit: Hit, bad: Mapping[StateKey, Hit]) -> tuple[str, ...]:
-    """The profiles under which the checker refuses a disk after these marks, all of PROFILES asked. `bad`: refused ones."""
+def exposing(run: RecordedRun, hit: Hit, bad: frozenset[StateKey]) -> tuple[str, ...]:
+    """The profiles that allow one of these disks after the hit's marks, all of PROFILES asked. `bad`: those of one cause."""
     found = tuple(
         name for name, rules in PROFILES.items() if name == hit.state.profile or _exposes(run, hit, rules, bad)
     )
     return found or (hit.state.profile,)
 
 
-def _exposes(run: RecordedRun, hit: Hit, rules: Profile, bad: Mapping[StateKey, Hit]) -> bool:
+def _exposes(run: RecordedRun, hit: Hit, rules: Profile, bad: frozenset[StateKey]) -> bool:
     first = next(at for at in range(run.end + 1) if run.told_at(at) == hit.told)
     last = next((at - 1 for at in range(first, run.end + 1) if run.told_at(at) != hit.told), run.end)
     wanted = range(max(first, hit.position - KILL_POINTS + 1), min(last, hit.position + KILL_POINTS) + 1)
@@ -54,5 +53,5 @@ def _may_be(point: KillPoint, wanted: CrashImage) -> bool:
     return any(scene.holds(wanted) for scene in point.scenes() or ())
 
 
-def _any_of(point: KillPoint, bad: Mapping[StateKey, Hit]) -> bool:
+def _any_of(point: KillPoint, bad: frozenset[StateKey]) -> bool:
     return any(image.state_key in bad for _, image in itertools.islice(point.states(), PLAIN))
