@@ -14,12 +14,13 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
 from mutants import Mutant
-from pieces import Attempt, Piece
+from pieces import CLEAN, Attempt, Piece
 from selection import select
 
 from harness.subjects import find_one
@@ -32,7 +33,8 @@ MEMORY_BYTES: Final = 3 << 30
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one mutant. `why` is the verdict and its summary, or the error; `pieces` how many it met.
+    """What became of one mutant. `why` is the verdict and its summary, or the error; `pieces` how many it may meet, and
+    `by` the one that killed it.
 
     Outcomes: killed (a violation), survived; and those that are neither: raises (the subject, in a clean run: exit
     code 4 of the gate), crashed (the harness, or the mutant could not be selected), timeout, hasty (survived what was
@@ -46,26 +48,28 @@ class Result:
     why: str
     seconds: float
     pieces: int = 0
+    by: str = ""
 
 
-def judge(mutant: Mutant, package: str, scenario: str, seed: int, met: Sequence[Piece]) -> tuple[str, str]:
-    """Run the pieces on the mutant in this process; outcome and reason."""
+def judge(mutant: Mutant, package: str, scenario: str, seed: int, met: Sequence[Piece]) -> tuple[str, str, str]:
+    """Run the pieces on the mutant in this process; outcome, reason, and the piece that killed it."""
     if not met:
-        return "survived", "no piece of the quick gate runs it"
+        return "survived", "no piece of the quick gate runs it", ""
     select(mutant, package)
     attempt = Attempt(scenario, seed)
     found, errors = attempt.clean(piece.workload for piece in met if piece.task is None)
     if errors:
-        return "raises", errors[0]
+        return "raises", errors[0], ""
+    by = f"{CLEAN} {found[0].workload}" if found else ""
     for piece in met:
         if found:
             break
         if piece.task is not None:
-            found = attempt.perform(piece.task)
+            found, by = attempt.perform(piece.task), piece.name
     if not found:
-        return "survived", ""
+        return "survived", "", ""
     first = found[0]
-    return "killed", f"{first.verdict} [{first.workload}, {first.phase}]: {first.summary}"
+    return "killed", f"{first.verdict} [{first.workload}, {first.phase}]: {first.summary}", by
 
 
 def prepare(package: str, files: Iterable[str], scenario: str) -> None:
@@ -96,14 +100,16 @@ def results(
 ) -> Iterator[Result]:
     """The result of each mutant on its pieces, as they come; `jobs` at a time.
 
-    Whoever stops asking ends what is under way.
+    What has killed other mutants of the same file comes sooner. Whoever stops asking ends what is under way.
     """
     queue = list(reversed(mutants))
+    killers: Counter[tuple[str, str]] = Counter()
     running: dict[int, _Running] = {}
     try:
         while queue or running:
             while queue and len(running) < jobs:
-                one = _start(*queue.pop(), package, scenario, seed)
+                mutant, met = queue.pop()
+                one = _start(mutant, in_turn(mutant.file, met, killers), package, scenario, seed)
                 running[one.pipe] = one
             for pipe in waiting.select(list(running), [], [])[0]:
                 one = running[pipe]
@@ -111,12 +117,19 @@ def results(
                 one.said += part
                 if not part:
                     del running[pipe]
-                    yield _ended(one)
+                    result = _ended(one)
+                    killers[one.mutant.file, result.by] += 1
+                    yield result
     finally:
         for one in running.values():
             os.kill(one.pid, signal.SIGKILL)
             os.waitpid(one.pid, 0)
             os.close(one.pipe)
+
+
+def in_turn(file: str, met: Sequence[Piece], killers: Mapping[tuple[str, str], int]) -> list[Piece]:
+    """The pieces, those first that have killed most; the very first stays so: it shows who does not even start."""
+    return [*met[:1], *sorted(met[1:], key=lambda piece: -killers.get((file, piece.name), 0))]
 
 
 def _start(mutant: Mutant, met: Sequence[Piece], package: str, scenario: str, seed: int) -> _Running:
@@ -139,11 +152,11 @@ def _child(mutant: Mutant, met: Sequence[Piece], writer: int, package: str, scen
     for standard in (0, 1, 2):
         os.dup2(nothing, standard)
     try:
-        outcome, why = judge(mutant, package, scenario, seed, met)
+        outcome, why, by = judge(mutant, package, scenario, seed, met)
     except BaseException as error:
         place = traceback.extract_tb(sys.exc_info()[2])[-1]
-        outcome, why = "crashed", f"{type(error).__name__}: {error} ({place.filename}:{place.lineno})"
-    said = json.dumps([outcome, why]).encode()
+        outcome, why, by = "crashed", f"{type(error).__name__}: {error} ({place.filename}:{place.lineno})", ""
+    said = json.dumps([outcome, why, by]).encode()
     while said:
         said = said[os.write(writer, said) :]
     os._exit(0)
@@ -152,14 +165,15 @@ def _child(mutant: Mutant, met: Sequence[Piece], writer: int, package: str, scen
 def _ended(one: _Running) -> Result:
     os.close(one.pipe)
     _, status = os.waitpid(one.pid, 0)
+    by = ""
     if one.said:
-        outcome, why = json.loads(one.said)
+        outcome, why, by = json.loads(one.said)
     elif os.WIFSIGNALED(status) and os.WTERMSIG(status) in (signal.SIGXCPU, signal.SIGKILL):
         outcome, why = "timeout", f"more than {CPU_S} s of processor time"
     else:
         outcome, why = "crashed", f"the process ended with status {status}"
     seconds = round(time.monotonic() - one.began, 2)
-    return Result(one.mutant.name, one.mutant.digest, one.mutant.kind, outcome, why, seconds, one.pieces)
+    return Result(one.mutant.name, one.mutant.digest, one.mutant.kind, outcome, why, seconds, one.pieces, by)
 
 
 def as_line(result: Result) -> str:

@@ -11,9 +11,9 @@ import pytest
 
 pytest.importorskip("mutmut", reason="mutmut comes with the extra `dev`")
 sys.path.insert(0, str(Path(__file__).parent))
-from killing import Result, as_line, from_line
+from killing import Result, as_line, from_line, in_turn
 from mutants import TEXT, Mutated, mutate
-from pieces import pieces, statement_lines
+from pieces import Piece, pieces, statement_lines
 from run import ROOT, SOURCES, Argument, argued, default_files, main, read_results, selected, summary
 from selection import select
 
@@ -178,6 +178,13 @@ def test_pieces_begin_with_clean_runs_and_have_names_of_their_own():
     names = [piece.name for piece in every]
     assert len(set(names)) == len(names)
     assert names[0].startswith("clean ") and every[-1].task is not None
+
+
+def test_what_kills_in_a_file_comes_sooner_but_never_first():
+    met = [Piece(name, name, None) for name in "abcd"]
+    killers = {("store.py", "c"): 2, ("store.py", "d"): 3, ("store.py", "a"): 1, ("core.py", "b"): 9}
+    assert [piece.name for piece in in_turn("store.py", met, killers)] == ["a", "d", "c", "b"]
+    assert in_turn("store.py", [], killers) == []
 
 
 def test_a_mutant_that_loses_events_is_killed_and_told(tmp_path, capsys):
