@@ -53,6 +53,10 @@ def json_option(text: str = "Write the result as JSON; - is standard output.") -
     return click.option("--json", "json_file", type=click.Path(path_type=Path), metavar="FILE", help=text)
 
 
+def html_option(text: str = "Write a page that a browser opens without a network.") -> Decorator:
+    return click.option("--html", "html_file", type=click.Path(path_type=Path), metavar="FILE", help=text)
+
+
 def quiet_option(text: str = "Only the outcome.") -> Decorator:
     return click.option("-q", "--quiet", is_flag=True, help=text)
 
@@ -107,6 +111,17 @@ def check_writable(json_file: Path | None, out: Path) -> None:
         existing = next((above for above in (folder, *folder.absolute().parents) if above.exists()), folder)
         if not existing.is_dir() or not os.access(existing, os.W_OK):
             raise click.UsageError(f"{option}: cannot write into {existing}")
+
+
+def check_page(html_file: Path | None) -> None:
+    """Say it before the work that the page cannot be written."""
+    if html_file is None:
+        return
+    if html_file.is_dir():
+        raise click.UsageError(f"--html {html_file} is a folder: name a file")
+    folder = next(above for above in html_file.absolute().parents if above.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise click.UsageError(f"--html: cannot write into {folder}")
 
 
 def found_scenarios(references: Sequence[str]) -> "list[AnyScenario]":

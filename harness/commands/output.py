@@ -42,6 +42,15 @@ def write_json(document: Any, json_file: Path | None) -> None:
         raise click.UsageError(f"cannot write --json {json_file}: {error.strerror}") from None
 
 
+def write_page(page: str, html_file: Path) -> None:
+    """UsageError for a file that cannot be written."""
+    try:
+        html_file.parent.mkdir(parents=True, exist_ok=True)
+        html_file.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise click.UsageError(f"cannot write --html {html_file}: {error.strerror}") from None
+
+
 def show_report(
     screen: "Console",
     report: "Report",
