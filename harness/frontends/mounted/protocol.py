@@ -17,7 +17,7 @@ MINOR_LEAST: Final = 31
 MINOR_SPOKEN: Final = 40
 
 WRITE_BYTES_MAX: Final = 1 << 20
-"""The largest write that arrives in one piece; the kernel cuts longer ones."""
+"""The largest write that may arrive in one piece: one of a page less does, whatever its alignment; longer ones are cut."""
 PAGES_MAX: Final = WRITE_BYTES_MAX // 4096
 BUFFER_BYTES: Final = WRITE_BYTES_MAX + 65_536
 TIME_GRANULARITY_NS: Final = 1
