@@ -32,13 +32,15 @@ def crash_test(
     seed: int | None = None,
     budget: float | None = None,
     bound: int = 65_536,
+    recovery_depth: int = 1,
 ) -> None:
     """Explore every death and every failing call of `workload`, and let `recovered` judge what is left.
 
     `workload(mark)` starts in an empty, durable folder `/data`; `mark(x)`: from here on the world believes x is safe.
     `recovered(marks)` gets what was marked before the death and raises when something is wrong. All kill-points x legal
     crash states of `profile` ("strict" by default; a list for several), then, unless `faults=False`, every call failing
-    with every errno that makes sense for it. `budget` is in seconds; `seed` decides names, ids and directory order.
+    with every errno that makes sense for it. `budget` is in seconds; `seed` decides names, ids and directory order;
+    `recovery_depth` is how many deaths in a row hit recoveries.
 
     Raises AssertionError for a violation, with the case and the command that replays it; RuntimeError when the subject
     raises in a clean run, does no I/O or is not deterministic: that is never "held".
@@ -57,6 +59,7 @@ def crash_test(
         faults=faults,
         budget_s=budget,
         bound=bound,
+        recovery_depth=recovery_depth,
     )
     place = _place(settings)
     scenario.reference = place.reference

@@ -80,6 +80,7 @@ class CallableScenario(Scenario[Believer, None, Check]):
         budget_s: float | None = None,
         bound: int = 65_536,
         plan: FaultPlan | None = None,
+        recovery_depth: int = 1,
     ) -> None:
         self.name = name  # type: ignore[misc]  # one class, a name for each instance
         self.workload = workload
@@ -90,6 +91,7 @@ class CallableScenario(Scenario[Believer, None, Check]):
         self.budget_s = budget_s
         self.bound = bound
         self._plan = plan
+        self.recovery_depth = recovery_depth  # type: ignore[misc]  # as the name
 
     def workloads(self) -> Sequence[str]:
         return ("workload",)

@@ -184,6 +184,10 @@ class Scenario(Generic[WorldT, SubjectT, StateT]):
     restart_after_s: ClassVar[float] = 1.0
     observed_alive: ClassVar[bool] = True
     """False where `observe` only makes sense after a restart: the living subject is then never looked at."""
+    recovery_depth: ClassVar[int] = 1
+    """How many deaths in a row hit recoveries: 1 is a death during the recovery from the first one."""
+    double_faults: ClassVar[bool] = False
+    """True: recoveries meet failing calls as well, and every failing call is followed by a second one. Bounded."""
     has_boot: ClassVar[bool] = True
     """False where there is nothing to start: `boot` is not called, and the subject is None."""
     reference: str = ""

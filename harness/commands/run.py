@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 @click.option(
     "--bound", type=click.IntRange(min=1), help=f"Most distinct disks per kill-point. [default: {DEFAULT_BOUND}]"
 )
+@click.option(
+    "--recovery-depth", type=click.IntRange(min=1), help="How many deaths in a row hit recoveries. [default: 1]"
+)
 @click.option("-x", "--first", "--exitfirst", "first", is_flag=True, help="Stop at the first violation.")
 @click.option(
     "--quick",
@@ -64,6 +67,7 @@ def run(
     faults: bool,
     examples: int | None,
     bound: int | None,
+    recovery_depth: int | None,
     first: bool,
     quick: bool,
     executor: str,
@@ -111,6 +115,7 @@ def run(
             faults=faults and getattr(scenario, "faults", True),
             examples=DEFAULT_EXAMPLES if examples is None else examples,
             bound=bound if bound is not None else getattr(scenario, "bound", DEFAULT_BOUND),
+            recovery_depth=recovery_depth,
             stop_at=ANY_VERDICT if first else None,
             quick=quick,
             executor=executor,

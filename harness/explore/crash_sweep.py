@@ -4,14 +4,10 @@ Covered: every position of the trace (before each operation and mark, and the en
 the profile `process`. At a kill-point every distinct disk is recovered once, modulo contents that recovery never read
 (durability.md, section 5); a (disk, ledger, world) met at an earlier kill-point is not judged again.
 
-Recovery is a program too (DESIGN, section 4, rule 7): for each kill-point one representative of each shape of
-recovery (the kinds and inodes of its operations) is recorded and swept in turn.
+The deaths during the recoveries that follow are in `recovery_sweep`.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Final
-
-import msgspec
+from collections.abc import Callable, Iterable
 
 from harness.clock import machine_seconds
 from harness.disk import DiskImage
@@ -21,16 +17,14 @@ from harness.durability.profiles import Profile, profile
 from harness.durability.state import CrashState
 from harness.explore.finding import Discovery, report
 from harness.explore.judging import ByPhase, Judged, SeenAgain, judge_restart
-from harness.explore.recording import AnyScenario, Recording, record_recovery
+from harness.explore.recording import AnyScenario, Recording
+from harness.explore.recovery_sweep import Killed, RecoverySweep, is_worth_killing, shape_of
 from harness.explore.saved_case import Death
 from harness.explore.seen_restarts import SeenRestarts
 from harness.explore.tally import Tally
 from harness.explore.world_at import unattached_world
 from harness.scenario import World
-from harness.trace import Fdatasync, Fsync, Item, Mark, SyncAll, Trace, Write
-
-POWER_AFTER_KILL: Final = "strict"
-"""The profile of a power cut that follows a process death: pending stays pending (durability.md, section 3)."""
+from harness.trace import Fdatasync, Fsync, Item, SyncAll, Write
 
 Stop = Callable[[Tally], bool]
 
@@ -40,20 +34,33 @@ def never(_: Tally) -> bool:
 
 
 class CrashSweep:
-    """Sweeps one recording under one profile. `bound` limits distinct disks per kill-point (then `bounded`)."""
+    """Sweeps one recording under one profile. `bound` limits distinct disks per kill-point (then `bounded`).
+
+    `recovery`: kill the recoveries as well, those of killed recoveries too down to `depth`.
+    """
 
     def __init__(
-        self, recording: Recording, profile_name: str, contract: ByPhase, *, bound: int = 65_536, recovery: bool = True
+        self,
+        recording: Recording,
+        profile_name: str,
+        contract: ByPhase,
+        *,
+        bound: int = 65_536,
+        recovery: bool = True,
+        depth: int = 1,
     ) -> None:
         self.recording = recording
         self.scenario: AnyScenario = recording.scenario
         self.profile: Profile = profile(profile_name)
         self.contract = contract
         self.bound = bound
-        self.recovery = recovery
         self.world: World = unattached_world(recording)
         self.tally = Tally()
+        self.tally.recovery_depths = {str(number): 0 for number in range(1, depth + 1)} if recovery else {}
         self._known: SeenRestarts[SeenAgain] = SeenRestarts()
+        self._recoveries = RecoverySweep(
+            recording, contract, self.world, self.tally, self._known, bound=bound, depth=depth if recovery else 0
+        )
 
     def chunks(self, most: int) -> list[range]:
         """Kill-points in at most `most` ranges that keep together those with one ledger and one world."""
@@ -114,12 +121,11 @@ class CrashSweep:
             judged = self._judge(position, state, image)
             states.read(judged.reads)
             tally.checked += 1
-            # a killed process leaves pending writes behind, whatever its successor does: its recovery is always of interest
-            # A disk that breaks the contract by itself is told already; its recovery would only be told again.
-            swept = not judged.violations and (judged.recovery or self.profile.name == "process")
-            if swept and self.recovery and (shape := _shape(judged.recovery)) not in shapes:
-                shapes.add(shape)
-                self._sweep_recovery(position, state, image)
+            if self._recoveries.depth and is_worth_killing(judged, self.profile.name):
+                shape = shape_of(judged.recovery)
+                if shape not in shapes:
+                    shapes.add(shape)
+                    self._recoveries.sweep(Killed(self.recording, (Death(position, state),), image))
             if stop(tally):
                 return False
         tally.exhaustive &= states.exhaustive
@@ -150,99 +156,6 @@ class CrashSweep:
             known=self._known,
         )
 
-    def _sweep_recovery(self, position: int, state: CrashState, image: DiskImage) -> None:
-        """Kill the recovery of this state at each of its own operations (and once more after it has settled)."""
-        recording = self.recording
-        self.world.restore(recording.snapshot_at(position))
-        killed = self.profile.name == "process"
-        base, older = (recording.base, pending_history(recording, position, state)) if killed else (image, Trace())
-        second = record_recovery(
-            self.scenario,
-            recording.workload,
-            recording.seed,
-            image,
-            world=self.world,
-            at=recording.time_at(position) + self.scenario.restart_after_s,
-            ledger=recording.ledger_at(position),
-            trace=older,
-        )
-        second.fired = recording.fired
-        boot = range(second.began, second.boot_end + 1)
-        if killed:
-            # What power cuts leave of the first life's pending writes is swept by itself; here the recovery counts:
-            # killed at each of its operations, and the power cut once it is up, and once it has settled.
-            self._second_deaths(second, base, self.profile, boot, position, state)
-            # Before the successor has told the world anything, a power cut leaves what it leaves without the kill.
-            told = recording.ledger_at(position).key
-            last = [at for at in sorted({second.boot_end, second.end}) if second.ledger_at(at).key != told]
-            self._second_deaths(second, base, profile(POWER_AFTER_KILL), last, position, state)
-        else:
-            self._second_deaths(second, base, self.profile, sorted({*boot, second.end}), position, state)
-
-    def _second_deaths(
-        self,
-        second: Recording,
-        base: DiskImage,
-        rules: Profile,
-        positions: Sequence[int],
-        position: int,
-        state: CrashState,
-    ) -> None:
-        # Every byte of every append is tried in the first death; in the second, sectors: else the two multiply.
-        sectors = msgspec.structs.replace(rules, tear="sector") if rules.tear == "byte" else rules
-        walk = CrashStates(base, sectors, bound=self.bound, seed=second.seed)
-        fed = 0
-        observed = Observed()
-        epoch: object = None
-        for later in positions:
-            while fed < later:
-                walk.feed(fed, second.items[fed], second.sources[fed])
-                fed += 1
-            self.tally.recovery_kill_points += 1
-            now = (second.ledger_at(later).key, second.snapshot_index(later))
-            if epoch != now:
-                epoch, observed = now, Observed()
-            states = walk.at().observable(observed)
-            for found, disk in states:
-                states.read(self._judge_second(second, position, state, later, found, disk))
-                self.tally.recovery_checked += 1
-
-    def _judge_second(
-        self, second: Recording, position: int, state: CrashState, later: int, found: CrashState, disk: DiskImage
-    ) -> tuple[int, ...]:
-        self.world.restore(second.snapshot_at(later))
-        judged = judge_restart(
-            self.scenario,
-            self.contract,
-            self.world,
-            disk,
-            at=second.time_at(later) + self.scenario.restart_after_s,
-            seed=second.seed,
-            ledger=second.ledger_at(later),
-            fault_fired=bool(second.fired),
-            probes=self.tally.probes,
-            known=self._known,
-        )
-        for told in judged.violations:
-            deaths = (Death(position, state), Death(later, found))
-            discovery = Discovery(self.recording, deaths, told, disk, second, self.recording.plan)
-            report(self.tally, discovery, again=None)
-        return judged.reads
-
-
-def pending_history(recording: Recording, position: int, state: CrashState) -> Trace:
-    """The trace up to a process death, the cut write in flight included: its pending units stay pending."""
-    trace = Trace()
-    for index in range(position):
-        trace.record(recording.items[index], recording.sources[index], recording.times[index])
-    if state.cut is not None:
-        write = recording.items[position]
-        assert isinstance(write, Write)
-        partial = Write(write.ino, write.offset, write.data[: state.cut[1]])
-        trace.record(partial, recording.sources[position], recording.times[position])
-    trace.record(Mark("died", "process"), None, recording.time_at(position))
-    return trace
-
 
 class _Met:
     """Counts different disks of one epoch (one ledger, one world), as far as possible without listing them.
@@ -269,7 +182,3 @@ class _Met:
         if before is None:
             return point.distinct
         return 0 if isinstance(happened, Fsync | Fdatasync | SyncAll) else max(0, point.distinct - before)
-
-
-def _shape(recovery: tuple[Item, ...]) -> tuple[object, ...]:
-    return tuple((type(item), getattr(item, "ino", 0)) for item in recovery)

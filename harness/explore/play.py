@@ -9,11 +9,11 @@ import msgspec
 
 from harness.disk import DiskImage
 from harness.durability.legality import image_of
-from harness.explore.crash_sweep import pending_history
 from harness.explore.history import History, Segment
 from harness.explore.judging import Told, by_phase, judge_alive, judge_restart
 from harness.explore.life import AnyLife
 from harness.explore.recording import AnyScenario, Recording, record, record_recovery
+from harness.explore.recovery_sweep import pending_history
 from harness.explore.saved_case import SavedCase
 from harness.explore.world_at import world_at
 from harness.trace import Trace
@@ -70,7 +70,7 @@ def play(scenario: AnyScenario, case: SavedCase) -> Played:
         at = history.time_at(death.position) + scenario.restart_after_s
         ledger = history.ledger_at(death.position)
         if number + 1 < len(case.deaths):
-            older = pending_history(history, death.position, death.state) if killed else None
+            older = pending_history(history, death) if killed else None
             second = record_recovery(
                 scenario, case.workload, case.seed, disk, world=world, at=at, ledger=ledger, trace=older
             )

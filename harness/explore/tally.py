@@ -38,6 +38,7 @@ class Finding(msgspec.Struct, frozen=True):
 class Tally(msgspec.Struct):
     """Coverage of crash states of one workload under one profile; chunks add up with `add`.
 
+    `recovery_depths`: of `recovery_checked`, how many follow a death during the recovery from how many others.
     `complete` is False for a chunk that was ended before all of it was done.
     """
 
@@ -51,6 +52,7 @@ class Tally(msgspec.Struct):
     complete: bool = True
     recovery_kill_points: int = 0
     recovery_checked: int = 0
+    recovery_depths: dict[str, int] = msgspec.field(default_factory=dict)
     faults_planned: int = 0
     faults_fired: int = 0
     faults_told: int = 0
@@ -72,6 +74,8 @@ class Tally(msgspec.Struct):
         self.complete &= other.complete
         self.recovery_kill_points += other.recovery_kill_points
         self.recovery_checked += other.recovery_checked
+        for depth, count in other.recovery_depths.items():
+            self.recovery_depths[depth] = self.recovery_depths.get(depth, 0) + count
         self.faults_planned += other.faults_planned
         self.faults_fired += other.faults_fired
         self.faults_told += other.faults_told
@@ -83,6 +87,10 @@ class Tally(msgspec.Struct):
         for finding in other.findings:
             self.note(finding)
         self.notes += [note for note in other.notes if note not in self.notes]
+
+    def deaths_at(self, depth: int) -> None:
+        """A disk was judged that a death at this depth of recoveries left."""
+        self.recovery_depths[str(depth)] = self.recovery_depths.get(str(depth), 0) + 1
 
     def note(self, finding: Finding) -> None:
         """Keep one finding a group: the one with the shortest case; count the rest."""

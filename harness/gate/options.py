@@ -23,7 +23,7 @@ class Options(msgspec.Struct, frozen=True):
     `bound` is the most distinct disks per kill-point before a sweep is `bounded`. `stop_at` ends the run at the first
     finding of that verdict (ANY_VERDICT: of whichever). `quick`: a sample instead of the floor (harness.gate.sample).
     `executor` is the address of a cluster ("dask://HOST:PORT") instead of `jobs` processes, `resume` the folder of a
-    journal; empty for neither.
+    journal; empty for neither. `recovery_depth` is None for what the scenario says.
     """
 
     profiles: tuple[str, ...] = DEFAULT_PROFILES
@@ -39,6 +39,7 @@ class Options(msgspec.Struct, frozen=True):
     executor: str = ""
     shard: Shard | None = None
     resume: str = ""
+    recovery_depth: int | None = None
 
     @property
     def workers(self) -> int:

@@ -25,19 +25,26 @@ QUICK: Final = "a quick run is a sample: it can find a violation, and cannot sho
 def floor(scenario: AnyScenario, workloads: Sequence[str], options: Options, *, small: bool) -> list[Task]:
     """The sweeps of each workload's crash states under each profile, and of its faults."""
     crash_parts, fault_parts = (SMALL_PARTS, SMALL_PARTS) if small else (CRASH_PARTS, FAULT_PARTS)
+    depth = recovery_depth(scenario, options)
     first = Task("crash", scenario.reference, "", "", options.seed, bound=options.bound, stop_at=options.stop_at)
+    crash = msgspec.structs.replace(first, depth=depth)
     replace = msgspec.structs.replace
     tasks: list[Task] = []
     for workload in workloads:
         for name in options.profiles:
             parts = 1 if name == "process" else crash_parts
-            tasks += [replace(first, workload=workload, profile=name, part=part, parts=parts) for part in range(parts)]
+            tasks += [replace(crash, workload=workload, profile=name, part=part, parts=parts) for part in range(parts)]
     if options.faults:
         faulty = replace(first, kind="faults", profile="+".join(options.profiles), parts=fault_parts)
         for workload in scenario.fault_workloads():
             if workload in workloads:
                 tasks += [replace(faulty, workload=workload, part=part) for part in range(fault_parts)]
     return tasks
+
+
+def recovery_depth(scenario: AnyScenario, options: Options) -> int:
+    """How many deaths in a row hit recoveries in this run."""
+    return scenario.recovery_depth if options.recovery_depth is None else options.recovery_depth
 
 
 def first_histories(scenario: AnyScenario, options: Options) -> list[Task]:

@@ -15,6 +15,7 @@ import msgspec
 
 from harness.explore.recording import AnyScenario
 from harness.gate.options import Options
+from harness.gate.planning import recovery_depth
 from harness.own_lines import is_library
 from harness.subjects import load_file
 
@@ -35,6 +36,7 @@ class RunKey(msgspec.Struct, frozen=True):
     stop_at: str | None
     quick: bool
     shard: str = ""
+    recovery_depth: int = 1
 
     @property
     def whole(self) -> "RunKey":
@@ -57,6 +59,7 @@ def key_of(scenario: AnyScenario, options: Options) -> RunKey:
         stop_at=options.stop_at,
         quick=options.quick,
         shard=str(options.shard) if options.shard is not None else "",
+        recovery_depth=recovery_depth(scenario, options),
     )
 
 

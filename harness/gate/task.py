@@ -26,6 +26,7 @@ class Task(msgspec.Struct, frozen=True):
 
     For histories `examples` is how many, and `seconds` ends them early. A piece of a sample takes only each
     `stride`-th kill-point from number `offset` on, and kills recoveries where `recovery` says so; its tally is not exhaustive.
+    `depth`: deaths in a row that hit recoveries.
     """
 
     kind: str
@@ -42,6 +43,7 @@ class Task(msgspec.Struct, frozen=True):
     stride: int = 1
     offset: int = 0
     recovery: bool = True
+    depth: int = 1
 
 
 class SubjectUnfit(Exception):
@@ -100,7 +102,9 @@ class Workshop:
             return False
 
         if task.kind == "crash":
-            sweep = CrashSweep(recording, task.profile, contract, bound=task.bound, recovery=task.recovery)
+            sweep = CrashSweep(
+                recording, task.profile, contract, bound=task.bound, recovery=task.recovery, depth=task.depth
+            )
             chunks = sweep.chunks(task.parts)
             tally = (
                 sweep.run(chunks[task.part][task.offset :: task.stride], stop)

@@ -66,7 +66,11 @@ def _scenario(result: ScenarioResult, repros: Mapping[int, str], mends: Mapping[
             }
             for name, tally in result.workloads.items()
         ],
-        "recovery_deaths": {"kill_points": full.recovery_kill_points, "checked": full.recovery_checked},
+        "recovery_deaths": {
+            "kill_points": full.recovery_kill_points,
+            "checked": full.recovery_checked,
+            "by_depth": dict(sorted(full.recovery_depths.items(), key=lambda one: int(one[0]))),
+        },
         "faults": {"planned": full.faults_planned, "fired": full.faults_fired, "told": full.faults_told},
         "histories": {"examples": full.examples, "steps": full.steps},
         "probes": {"hit": result.hit, "missed": result.missed},
