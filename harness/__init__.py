@@ -7,14 +7,33 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from harness.assertion import crash_test
+    from harness.regression import regression_test, step
     from harness.scenario import Action, Case, Guarantee, Phase, Run, Scenario, World
     from harness.verdict import Violation
 
-__all__ = ["Action", "Case", "Guarantee", "Phase", "Run", "Scenario", "Violation", "World", "__version__", "crash_test"]
+__all__ = [
+    "Action",
+    "Case",
+    "Guarantee",
+    "Phase",
+    "Run",
+    "Scenario",
+    "Violation",
+    "World",
+    "__version__",
+    "crash_test",
+    "regression_test",
+    "step",
+]
 
 __version__ = "0.1.0"
 
-_HOMES = {"crash_test": "harness.assertion", "Violation": "harness.verdict"}
+_HOMES = {
+    "crash_test": "harness.assertion",
+    "regression_test": "harness.regression",
+    "step": "harness.regression",
+    "Violation": "harness.verdict",
+}
 
 
 def __getattr__(name: str) -> Any:
