@@ -60,8 +60,7 @@ def record(
     is written to TRACE. {root} in CMD and the variable HARNESS_ROOT name the folder. CMD can be any program, in any
     language, with threads and child processes; what it does elsewhere is not recorded.
     """
-    from harness.frontends.mounted.recording import Run, SetupFailed
-    from harness.frontends.mounted.recording import record as recorded
+    from harness.frontends.mounted.recording import Run, SetupFailed, record_until_signalled
     from harness.frontends.mounted.requirements import MountError
     from harness.frontends.mounted.session import ProgramError
     from harness.trace import encode
@@ -69,7 +68,7 @@ def record(
     _check_place(trace_file)
     run = Run(root, command, setup_of(setup), timeout, seed or 0, not mmap)
     try:
-        result = recorded(run, printed=_to_stdout, complained=_to_stderr)
+        result = record_until_signalled(run, printed=_to_stdout, complained=_to_stderr)
     except (MountError, ProgramError, SetupFailed) as error:
         raise click.UsageError(str(error)) from None
     _write(trace_file, encode(result.trace))

@@ -8,6 +8,7 @@ them.
 Sockets, pipes and devices live here and are not part of any image: a crash leaves nothing of them worth a record.
 """
 
+import os
 import stat
 import time
 from collections.abc import Iterator
@@ -85,13 +86,17 @@ class Inode:
 
 
 class InodeTable:
-    """All inodes by number. Numbers are never used again."""
+    """All inodes by number. Numbers are never used again.
 
-    def __init__(self, image: DiskImage, uid: int, gid: int) -> None:
+    A table can be pickled: that is how one run begins where another one's setup ended, modes and times included.
+    """
+
+    def __init__(self, image: DiskImage | None = None) -> None:
         self.by_number: dict[int, Inode] = {}
-        self._next = image.next_ino
         self._paths: dict[int, str] = {}
-        self._load(image, uid, gid)
+        image = image or DiskImage()
+        self._next = image.next_ino
+        self._load(image, os.getuid(), os.getgid())
 
     def _load(self, image: DiskImage, uid: int, gid: int) -> None:
         kinds = {Folder: stat.S_IFDIR | FOLDER_MODE, File: stat.S_IFREG | FILE_MODE, SymbolicLink: stat.S_IFLNK | 0o777}
@@ -194,6 +199,12 @@ class InodeTable:
             self.by_number.pop(inode.ino, None)
             self._paths.pop(inode.ino, None)
         return True
+
+    def at_rest(self) -> None:
+        """Nobody has it mounted any more: no open files, and what has no name is gone."""
+        for inode in list(self.by_number.values()):
+            inode.handles = inode.known = 0
+            self.let_go(inode)
 
     def image(self) -> DiskImage:
         """What has a name, without special inodes, as an immutable image."""

@@ -5,10 +5,12 @@ The setup runs first, on the same mount, unrecorded: what it leaves is the durab
 
 import contextlib
 import os
+import pickle
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +19,7 @@ import msgspec
 from harness.disk import DiskImage
 from harness.faults import Fired, Injector
 from harness.frontends.mounted.choke_point import CallRecord, ChokePoint
-from harness.frontends.mounted.inodes import items_making
+from harness.frontends.mounted.inodes import InodeTable, items_making
 from harness.frontends.mounted.session import Ended, ProgramError, Session
 from harness.trace import Mark, Program, Trace
 
@@ -32,14 +34,16 @@ class SetupFailed(Exception):
 class Recorded(msgspec.Struct, frozen=True):
     """What came of one run. `image`: the folder at its end, or at its kill-point.
 
+    `start`: the folder before it, for further runs (`record`). `calls`: its changing calls, failed ones included.
     `fired_at`: the trace position at which the first fault hit, if any did. `interrupted`: a signal ended it.
     """
 
     trace: Trace
     image: DiskImage
     ended: Ended
-    calls: Sequence[CallRecord]
-    fired: Sequence[Fired] = ()
+    start: bytes
+    calls: tuple[CallRecord, ...]
+    fired: tuple[Fired, ...] = ()
     fired_at: int | None = None
     interrupted: bool = False
 
@@ -65,32 +69,65 @@ class Run(msgspec.Struct, frozen=True):
     direct: bool = True
 
 
+def record_until_signalled(
+    run: Run,
+    *,
+    printed: Callable[[bytes], None] | None = None,
+    complained: Callable[[bytes], None] | None = None,
+) -> Recorded:
+    """As `record`; Ctrl-C and SIGTERM go to the program, whose end ends the recording; at the second one it is killed."""
+    return _record(run, _Start(), _passing_on_signals, printed, complained)
+
+
 def record(
     run: Run,
     *,
-    base: DiskImage | None = None,
+    start: bytes | None = None,
     injector: Injector | None = None,
     dies_before: int | None = None,
     printed: Callable[[bytes], None] | None = None,
     complained: Callable[[bytes], None] | None = None,
 ) -> Recorded:
-    """Run the program once on a mount at `run.root`. `base`: what is there before, instead of the setup's work.
+    """Run the program once on a mount at `run.root`.
 
-    Raises MountError, ProgramError and SetupFailed, each with one sentence.
+    `start`: what an earlier recording began with (`Recorded.start`), instead of the setup. `injector` decides about the
+    changing calls of the program, numbered from 1. `dies_before`: the operation, counted from 0, before which all its
+    processes are killed and the disk freezes. Raises MountError, ProgramError and SetupFailed, each with one sentence.
     """
+    return _record(run, _Start(start, injector, dies_before), _ignoring_signals, printed, complained)
+
+
+class _Start(msgspec.Struct, frozen=True):
+    """What a run begins with, and what befalls it."""
+
+    table: bytes | None = None
+    injector: Injector | None = None
+    dies_before: int | None = None
+
+
+def _record(
+    run: Run,
+    start: _Start,
+    listening: Callable[[Session], AbstractContextManager[list[int]]],
+    printed: Callable[[bytes], None] | None,
+    complained: Callable[[bytes], None] | None,
+) -> Recorded:
     trace = Trace(program=Program(run.command))
-    choke = ChokePoint(trace, injector=injector, dies_before=dies_before)
-    with Session(run.root, base or DiskImage(), choke, seed=run.seed, direct=run.direct) as session:
+    choke = ChokePoint(trace, injector=start.injector, dies_before=start.dies_before)
+    # the pickle is our own, made by an earlier run of this process or its parent
+    table: InodeTable = InodeTable() if start.table is None else pickle.loads(start.table)
+    with Session(run.root, table, choke, seed=run.seed, direct=run.direct) as session:
         env = {**os.environ, "HARNESS_ROOT": str(session.root)}
-        if run.setup is not None and base is None:
+        if run.setup is not None and start.table is None:
             _set_up(session, run.setup(str(session.root)), run.time_limit_s, env, complained)
+        before = pickle.dumps(table)
         trace.base = items_making(session.look())
         choke.begin()
-        with _passing_on_signals(session) as received:
+        with listening(session) as received:
             ended = session.run(
                 [word.replace(ROOT_WORD, str(session.root)) for word in run.command],
                 env=env,
-                stdin=None if sys.stdin is None or sys.stdin.closed or sys.stdin.isatty() else _stdin(),
+                stdin=_stdin(),
                 printed=printed,
                 complained=complained,
                 time_limit_s=run.time_limit_s,
@@ -98,15 +135,16 @@ def record(
         choke.end()
         image = session.look()
     trace.program = Program(run.command, ended.exit_code)
-    fired = tuple(injector.fired) if injector is not None else ()
+    fired = tuple(start.injector.fired) if start.injector is not None else ()
     fired_at = choke.calls[fired[0].call - 1].position if fired else None
-    return Recorded(trace, image, ended, choke.calls, fired, fired_at, bool(received))
+    return Recorded(trace, image, ended, before, tuple(choke.calls), fired, fired_at, bool(received))
 
 
 def _stdin() -> int | None:
+    """What is piped into us; never the terminal, which the program's process group may not read."""
     try:
-        return sys.stdin.fileno()
-    except (OSError, ValueError):
+        return None if sys.stdin.isatty() else sys.stdin.fileno()
+    except (AttributeError, OSError, ValueError):  # none, closed, or no real file
         return None
 
 
@@ -129,8 +167,13 @@ def _set_up(
 
 
 @contextlib.contextmanager
+def _ignoring_signals(session: Session) -> Iterator[list[int]]:
+    """Whoever has handlers of its own keeps them."""
+    yield []
+
+
+@contextlib.contextmanager
 def _passing_on_signals(session: Session) -> Iterator[list[int]]:
-    """Ctrl-C and SIGTERM go to the program, whose end ends the recording; at the second one it is killed."""
     received: list[int] = []
 
     def pass_on(number: int, frame: Any) -> None:

@@ -55,15 +55,15 @@ class Ended(msgspec.Struct, frozen=True):
 
 
 class Session:
-    """A mounted folder. Use as a context manager; `root` must be an empty folder or none yet.
+    """A mounted folder. Use as a context manager; `root` must be an empty folder or none yet; `table` is what is in it.
 
     `setup` programs and `program` run one after the other with `run`; the choke point says what is recorded of them.
     """
 
-    def __init__(self, root: Path, image: DiskImage, choke: ChokePoint, *, seed: int = 0, direct: bool = True) -> None:
+    def __init__(self, root: Path, table: InodeTable, choke: ChokePoint, *, seed: int = 0, direct: bool = True) -> None:
         self.root = root
         self.choke = choke
-        self.table = InodeTable(image, os.getuid(), os.getgid())
+        self.table = table
         reverting = choke.injector is not None and choke.injector.plan.fails_syncs
         self.calls = Calls(self.table, choke, seed=seed, direct=direct, keeps_attributes=not reverting)
         self._poll = select.poll()
