@@ -63,6 +63,7 @@ CONTRACT: Final[tuple[Guarantee, ...]] = (
     _promise("turns-are-counted", "check-failed", records.turns_are_counted, ALWAYS),
     _promise("states-follow-reports", "reordered", records.states_follow_reports, ALWAYS),
     _promise("refusals-have-reasons", "unavailable", requests.refusals_have_reasons, ALWAYS),
+    _promise("writers-are-sound", "unavailable", requests.writers_are_sound, ALWAYS),
     _promise("requests-are-answered", "hung", requests.requests_are_answered, ALWAYS),
     _promise("answers-were-given", "misattributed", requests.answers_were_given, ALWAYS),
     _promise("held-all-along", "unavailable", requests.held_all_along, ALWAYS),

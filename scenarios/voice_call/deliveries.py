@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import math
 from collections.abc import Collection, Coroutine
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import msgspec
 
@@ -33,6 +33,8 @@ def signature(body: bytes) -> str:
 
 class Deliveries(World):
     """The part of the provider that calls the subject. `Provider` derives from it and adds the calls themselves."""
+
+    stored_bytes_are_data: ClassVar[bool] = True
 
     def __init__(self, outer: Outer) -> None:
         self.outer = outer

@@ -93,3 +93,10 @@ def dials_are_found_out(case: CallCase, observed: CallsObserved) -> list[Violati
         for name, one in case.world.outer.requests.items()
         if one.kind == "initiate" and one.answer == "unknown" and one.at - one.first_at > _FOUND_OUT_S
     ]
+
+
+def writers_are_sound(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    """A manager whose disk works, and whose log nobody has touched, is ready to write."""
+    if case.fault_fired or not observed.poisoned or case.now < case.world.outer.expected_from:
+        return []
+    return [violation("unavailable", "the manager has given its log up, and nothing was wrong with it")]

@@ -20,6 +20,7 @@ from scenarios.voice_call.stories import (
     ends,
     lost_logs,
     misfortunes,
+    moved_logs,
     odd_logs,
     restarts,
     rules,
@@ -42,6 +43,7 @@ WORKLOADS: Final[dict[str, Workload]] = {
     "conversation": Workload(calls.conversation),
     "two-calls": Workload(calls.two_calls),
     "at-once": Workload(calls.at_once, settings={"max_concurrent_calls": 1}),
+    "made-anew": Workload(moved_logs.made_anew, settings=PLAIN, faults=False, touches_log=True),
     "across-restart": Workload(restarts.across_restart),
     "compaction": Workload(bad_disks.compaction, settings={"compact_after_lines": 4, "inbound_greeting": ""}),
     "compaction-without-a-name": Workload(
@@ -296,6 +298,44 @@ WORKLOADS: Final[dict[str, Workload]] = {
         bad_disks.brief_fault,
         settings=PLAIN,
         plan=FaultPlan((Fault(("write",), LOG, occurrence=3, keep=50, lasts=3),)),
+        **REHEARSED,
+    ),
+    "moved-log": Workload(moved_logs.moved_log, settings={**PLAIN, **HOURS}, touches_log=True, **REHEARSED),
+    "replaced-under-a-bad-disk": Workload(
+        moved_logs.replaced_under_a_bad_disk,
+        settings={**PLAIN, **HOURS},
+        plan=FaultPlan((Fault(("fsync",), LOG, occurrence=4, errno="EIO"),)),
+        touches_log=True,
+        **REHEARSED,
+    ),
+    "original-in-the-way": Workload(
+        moved_logs.original_in_the_way, settings={**PLAIN, **HOURS}, touches_log=True, **REHEARSED
+    ),
+    "everything-forgotten": Workload(
+        moved_logs.everything_forgotten,
+        settings={**PLAIN, "redelivery_horizon_ms": round(moved_logs.BEYOND * 1000), "compact_after_lines": 2},
+        touches_log=True,
+        **REHEARSED,
+    ),
+    "kept-long": Workload(
+        moved_logs.kept_long,
+        settings={**PLAIN, "compact_after_lines": 4},
+        plan=FaultPlan((Fault(("rename",), "*.jsonl*", errno="EIO"),)),
+        touches_log=True,
+        **REHEARSED,
+    ),
+    "unseen-place": Workload(
+        bad_disks.brief_fault,
+        settings=PLAIN,
+        plan=FaultPlan((Fault(("stat",), LOG, occurrence=4, errno="EIO"),)),
+        **REHEARSED,
+    ),
+    "reopened-twice": Workload(
+        bad_disks.brief_fault,
+        settings=PLAIN,
+        plan=FaultPlan(
+            (Fault(("fsync",), LOG, occurrence=4, errno="EIO"), Fault(("read",), LOG, occurrence=2, errno="EIO"))
+        ),
         **REHEARSED,
     ),
     "look-alikes": Workload(strangers.look_alikes, settings=PLAIN, **REHEARSED),

@@ -4,6 +4,8 @@ An editor ends lines in its own way, a writer died in the middle of a line, a li
 writer whose time was over has gone on. Sentences may be so long that the log is read in many pieces.
 """
 
+import os
+import stat
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -125,13 +127,26 @@ async def changed_long_logs(stage: Stage) -> None:
     await _changed(stage, LONG)
 
 
+GIANT: Final = 50_000
+"""Bytes of a sentence that is longer by itself than what a manager reads at once."""
+
+
+def ensure_private(stage: Stage) -> None:
+    """Nobody but the owner of the process may read what people have said, or what they are called."""
+    store = stage.manager.config.store_dir
+    for name in os.listdir(store):
+        mode = stat.S_IMODE(os.stat(os.path.join(store, name)).st_mode)
+        stage.expect(mode == 0o600, f"the mode of {name} is {mode:o}")
+
+
 async def _changed(stage: Stage, length: int) -> None:
     calls = [await stage.picked_up(caller, stays=True) for caller in (FRIEND, OTHER_FRIEND)]
     for number in range(4):
         await _said(stage, calls, number, length)
     await stage.restart()
     for number, change in enumerate(HARMLESS, 4):
-        await _said(stage, calls, number, length)
+        giant = change is without_last_end and length >= LONG
+        await _said(stage, calls, number, GIANT if giant else length)
         before = shown(stage)
         await handed_over(stage, _of_plain_lines(change))
         stage.expect(shown(stage) == before, f"{change.__doc__} The calls are others now")
