@@ -91,7 +91,7 @@ class Checker(msgspec.Struct, frozen=True):
                     stdout=subprocess.PIPE,
                     stderr=subprocess.STDOUT,
                     cwd=root,
-                    env={**os.environ, "HARNESS_ROOT": str(root), "PWD": str(root)},
+                    env=_environment(root),
                     close_fds=False,  # ours are not inheritable anyway, and closing each of 65,536 is not free
                     process_group=0,
                 )
@@ -107,6 +107,12 @@ class Checker(msgspec.Struct, frozen=True):
             process.wait()
             process.stdout.close()
         return _answer(output, process.returncode if in_time else None, self.time_limit_s, machine_seconds() - began)
+
+
+def _environment(root: Path) -> dict[bytes, bytes]:
+    """As bytes: they need not be encoded again for each start."""
+    place = os.fsencode(root)
+    return {**os.environb, b"HARNESS_ROOT": place, b"PWD": place}
 
 
 def checker(text: str, *, time_limit_s: float = TIME_LIMIT_S, typed_in: Path | None = None) -> Checker:

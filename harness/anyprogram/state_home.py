@@ -22,16 +22,15 @@ SPARE: Final = 64 << 20
 
 _GUARD: Final = """\
 trap '' INT TERM HUP
-read -r _
-for process in /proc/[0-9]*; do
-  number=${process#/proc/}
-  case "$(readlink "$process/cwd" 2>/dev/null)" in
-    "$1"|"$1"/*) kill -9 "$number" 2>/dev/null; continue ;;
-  esac
-  if grep -zqs "^HARNESS_ROOT=$1/" "$process/environ"; then kill -9 "$number" 2>/dev/null; fi
+read -r _ && exit
+for found in $(grep -lzs "^HARNESS_ROOT=$1/" /proc/[0-9]*/environ) \
+             $(find /proc -maxdepth 2 -name cwd -lname "$1/*" 2>/dev/null); do
+  number=${found#/proc/}
+  kill -9 "${number%/*}" 2>/dev/null
 done
 rm -rf -- "$1"
 """
+"""A line on its input says that all is done; the end of its input without one, that the harness is gone."""
 
 
 def place_for(needed: int) -> Path:
@@ -62,6 +61,7 @@ def state_home(needed: int = 0) -> Iterator[Path]:
         if guardian is not None:
             with contextlib.suppress(OSError):
                 assert guardian.stdin is not None
+                guardian.stdin.write(b"done\n")
                 guardian.stdin.close()
             guardian.wait()
 
