@@ -15,11 +15,14 @@ COMMANDS: Final = {
     "bugs": "harness.commands.bugs:bugs",
     "crash": "harness.commands.crash:crash",
     "explain": "harness.commands.explain:explain",
+    "judge": "harness.commands.judge:judge",
+    "fault": "harness.commands.fault:fault",
     "list": "harness.commands.listing:listing",
     "merge": "harness.commands.merge:merge",
     "record": "harness.commands.record:record",
     "replay": "harness.commands.replay:replay",
     "run": "harness.commands.run:run",
+    "show": "harness.commands.show:show",
 }
 """Where each command lives, as module:name."""
 
