@@ -1,5 +1,6 @@
 """`harness replay`: one saved case, once more."""
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -16,11 +17,13 @@ from harness.commands.options import (
 )
 from harness.commands.output import console, write_json, write_page
 from harness.commands.replay_files import check_new, write_disk, write_test
+from harness.commands.replay_steps import show_at, step_through, stop_in_subject
 
 
 @click.command(
     epilog="\b\nExamples:\n  harness replay .harness/lost-0a1b2c3d4e5f.repro.json\n  harness replay FILE --json -\n"
-    "  harness replay FILE --html case.html\n  harness replay FILE --pytest tests/test_lost.py --export-dir disk\n"
+    "  harness replay FILE --html case.html\n  harness replay FILE --step\n  harness replay FILE -q --pdb\n"
+    "  harness replay FILE --pytest tests/test_lost.py --export-dir disk\n"
     "\b\nExit codes: 0 it does not show any more, 1 it shows, 2 usage, 4 error."
 )
 @click.argument("file", type=click.Path(path_type=Path))
@@ -39,6 +42,9 @@ from harness.commands.replay_files import check_new, write_disk, write_test
     metavar="DIR",
     help="Write the disk that was found after the last death into this new folder.",
 )
+@click.option("--step", "stepping", is_flag=True, help="Walk to and fro through the case, moment by moment.")
+@click.option("--at", type=click.IntRange(min=0), metavar="N", help="Only moment N, as --step numbers them.")
+@click.option("--pdb", "debug", is_flag=True, help="Open the debugger in the subject, where the first death comes.")
 @quiet_option("No timeline.")
 @verbose_option("The whole timeline.")
 @no_color_option()
@@ -48,6 +54,9 @@ def replay(
     html_file: Path | None,
     pytest_file: Path | None,
     export_dir: Path | None,
+    stepping: bool,
+    at: int | None,
+    debug: bool,
     quiet: bool,
     verbose: bool,
     no_color: bool,
@@ -67,6 +76,10 @@ def replay(
     check_new("--pytest", pytest_file)
     check_new("--export-dir", export_dir)
     if is_case_file(file):
+        if stepping or debug or at is not None or pytest_file is not None or export_dir is not None:
+            raise click.UsageError(
+                f"{file} is a case of `harness crash`: its program ran outside, there is no step to walk"
+            )
         if html_file is not None:
             raise click.UsageError(f"--html: {file} is a case of `harness crash`, of which there is no page")
         from harness.commands.replay_check import replay_check
@@ -82,9 +95,19 @@ def replay(
         sys.exit(4)
     for warning in result.warnings:
         click.echo(f"warning: {warning}", err=True)
-    if not quiet:
+    if at is not None:
+        show_at(screen, result, at)
+    elif stepping:
+        step_through(screen, result)
+    elif not quiet:
         show(screen, result, verbose)
+    if debug:
+        stop_in_subject(result)
     screen.print(f"{result.verdict}; trace {'matches' if result.matches else 'differs from'} the saved one")
+    if result.violated and not (quiet or stepping or debug):
+        name = shlex.quote(str(file))
+        screen.print(f"stop there in the debugger:  harness replay {name} -q --pdb", soft_wrap=True, markup=False)
+        screen.print(f"keep it as a test:  harness replay {name} -q --pytest OUT.py", soft_wrap=True, markup=False)
     if pytest_file is not None:
         write_test(pytest_file, result.file, screen)
     if export_dir is not None:

@@ -5,7 +5,8 @@ Exploration does not need a death: from one recording follow the crash states of
 """
 
 import bisect
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 from harness.disk import DiskImage
 from harness.explore.life import EPOCH_S, Life, SubjectBroke
@@ -16,6 +17,9 @@ from harness.scenario import Scenario, World
 from harness.trace import Item, Mark, Source, Trace
 
 AnyScenario = Scenario[Any, Any, Any]
+
+Visit: TypeAlias = Callable[[int], None]
+"""Gets the position of the item that is about to be recorded, in the middle of the subject's call."""
 
 
 class Recording:
@@ -97,14 +101,23 @@ class Recording:
 
 
 class _Watcher:
-    """Takes a snapshot of the world before an item whenever the world changed since the last one."""
+    """Takes a snapshot of the world before an item whenever the world changed since the last one.
 
-    def __init__(self, recording: Recording) -> None:
+    `visit` is called at the same place: in the middle of the subject's call, before the item counts.
+    """
+
+    def __init__(self, recording: Recording, visit: Visit | None = None) -> None:
         self.recording = recording
+        self.visit = visit
         self.world: World | None = None
         self.version = -1
 
     def __call__(self, position: int) -> None:
+        self.look(position)
+        if self.visit is not None:
+            self.visit(position)
+
+    def look(self, position: int) -> None:
         world = self.world
         if world is not None and world.version != self.version:
             self.version = world.version
@@ -129,6 +142,7 @@ def record(
     plan: FaultPlan | None = None,
     log_calls: bool = False,
     settling: bool = True,
+    visit: Visit | None = None,
 ) -> Recording:
     """Run boot and steps of `workload` once, on an empty disk; then, outside the recording, let it settle.
 
@@ -138,7 +152,7 @@ def record(
     base = first_image(scenario)
     recording = Recording(scenario, workload, seed, base, trace)
     recording.plan = plan
-    watcher = _Watcher(recording)
+    watcher = _Watcher(recording, visit)
     life = Life(
         scenario,
         None,
@@ -154,7 +168,7 @@ def record(
         probes=recording.probes,
     )
     watcher.world = life.world
-    watcher(0)
+    watcher.look(0)
     subject: object = None
     try:
         subject = life.boot()
@@ -168,7 +182,8 @@ def record(
             life.mark("told", workload, what=error.failure)  # an error that was let out has been told
     recording.close(trace, Ledger())
     recording.notes = list(life.notes)
-    watcher(recording.end)
+    watcher.visit = None  # what settling does is no part of the run
+    watcher.look(recording.end)
     recording.calls = list(life.kernel.call_log or ())
     recording.fired = list(life.injector.fired) if life.injector is not None else []
     failures = life.kernel.write_errors
@@ -205,7 +220,7 @@ def record_recovery(
     recording.started_at = at
     watcher = _Watcher(recording)
     watcher.world = world
-    watcher(len(trace))
+    watcher.look(len(trace))
     life = Life(
         scenario,
         world,
@@ -229,6 +244,6 @@ def record_recovery(
         recording.boot_end = max(recording.boot_end, recording.began)
     recording.close(trace, ledger)
     recording.notes = list(life.notes)
-    watcher(recording.end)
+    watcher.look(recording.end)
     life.end()
     return recording
