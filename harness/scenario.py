@@ -62,9 +62,13 @@ class World:
 
     `version` must grow with every change, so that the harness knows when to take a `snapshot`. A snapshot is any value
     that later changes of the world do not touch (a tuple, pickled bytes); the same process restores it, many times.
+
+    A snapshot of plain values can be kept in a bundle, from which `harness judge` restores it. `stored_bytes_are_data`: it
+    may hold bytes as well, because `restore` reads them without running what they say (msgspec, JSON; never pickle).
     """
 
     version: int = 0
+    stored_bytes_are_data: ClassVar[bool] = False
 
     def attach(self, run: Run) -> None:
         """A new life of the subject begins; `run` is the harness from now on."""

@@ -180,7 +180,7 @@ def file_changes(before: DiskImage, after: DiskImage, most_rows: int = MOST_ROWS
 
 def _change(path: str, before: DiskImage, after: DiskImage, most_rows: int) -> FileChange:
     old, new = before.lookup(path), after.lookup(path)
-    words = _node_in_words(old), _node_in_words(new)
+    words = node_in_words(old), node_in_words(new)
     if not isinstance(old, File | None) or not isinstance(new, File | None) or old is new:
         return FileChange(path, *words, changed=words[0] != words[1])
     left, right = old.data if old is not None else b"", new.data if new is not None else b""
@@ -189,7 +189,8 @@ def _change(path: str, before: DiskImage, after: DiskImage, most_rows: int) -> F
     return FileChange(path, *words, changed, first_difference(left, right), rows, left_out)
 
 
-def _node_in_words(node: object) -> str:
+def node_in_words(node: object) -> str:
+    """ "20 bytes", "folder, 3 entries", "-> target", "absent"."""
     match node:
         case Folder(entries=entries):
             return f"folder, {len(entries)} {'entry' if len(entries) == 1 else 'entries'}"

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from harness.report.html.limits import Limits
-from harness.report.html.selection import Gap, selected
+from harness.report.selection import Gap, selected
 from harness.report.story import FATES, Chapter, Event, Fate, UnitFate
 from harness.report.visible_text import on_one_line, shortened
 
