@@ -5,7 +5,7 @@ import os
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -28,7 +28,7 @@ def crash_test(
     recovered: Recovered,
     *,
     profile: str | tuple[str, ...] | list[str] | None = None,
-    faults: bool = True,
+    faults: bool | Literal["double"] = True,
     seed: int | None = None,
     budget: float | None = None,
     bound: int = 65_536,
@@ -40,7 +40,8 @@ def crash_test(
     `recovered(marks)` gets what was marked before the death and raises when something is wrong. All kill-points x legal
     crash states of `profile` ("strict" by default; a list for several), then, unless `faults=False`, every call failing
     with every errno that makes sense for it. `budget` is in seconds; `seed` decides names, ids and directory order;
-    `recovery_depth` is how many deaths in a row hit recoveries.
+    `recovery_depth` is how many deaths in a row hit recoveries. `faults="double"` lets calls fail during recoveries too,
+    and pairs of calls (a bounded number of both).
 
     Raises AssertionError for a violation, with the case and the command that replays it; RuntimeError when the subject
     raises in a clean run, does no I/O or is not deterministic: that is never "held".
@@ -70,7 +71,7 @@ def crash_test(
         scenario.reference += f"#{number}"
     if budget is not None:
         settings = msgspec.structs.replace(settings, budget_s=budget)
-    explore(scenario, msgspec.structs.replace(settings, profiles=names, seed=scenario.seed), place, faults, bound)
+    explore(scenario, msgspec.structs.replace(settings, profiles=names, seed=scenario.seed), place, bool(faults), bound)
 
 
 def explore(scenario: AnyScenario, settings: Settings, place: Place, faults: bool = True, bound: int = 65_536) -> None:

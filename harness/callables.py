@@ -10,7 +10,7 @@ import contextvars
 import copy
 import inspect
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import _pytest.outcomes
 import msgspec
@@ -76,7 +76,7 @@ class CallableScenario(Scenario[Believer, None, Check]):
         name: str,
         profiles: Sequence[str],
         seed: int = 0,
-        faults: bool = True,
+        faults: bool | Literal["double"] = True,
         budget_s: float | None = None,
         bound: int = 65_536,
         plan: FaultPlan | None = None,
@@ -87,7 +87,8 @@ class CallableScenario(Scenario[Believer, None, Check]):
         self.recovered = recovered
         self.profiles = tuple(profiles)
         self.seed = seed
-        self.faults = faults
+        self.faults = bool(faults)
+        self.double_faults = faults == "double"  # type: ignore[misc]  # as the name
         self.budget_s = budget_s
         self.bound = bound
         self._plan = plan

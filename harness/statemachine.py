@@ -14,12 +14,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from harness.clock import machine_seconds
 from harness.durability.profiles import profile
-from harness.explore.crash_sweep import Stop, never
 from harness.explore.history import ACT, DIE, FAULT, LIFT, RESTART, SETTLE, WAIT, History
 from harness.explore.judging import Told
 from harness.explore.recording import AnyScenario
 from harness.explore.saved_case import SavedCase, Step
-from harness.explore.tally import Finding, Tally
+from harness.explore.tally import Finding, Stop, Tally, never
 from harness.faults import plans
 
 STEPS: Final = 14

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 @click.argument("scenarios", nargs=-1, metavar="[SCENARIO]...")
 @common_options
 @click.option("--faults/--no-faults", default=True, help="Let every call fail with every errno that makes sense.")
+@click.option(
+    "--double-faults", is_flag=True, help="Faults hit recoveries as well, and come in pairs: a bounded number of both."
+)
 @click.option("--examples", type=click.IntRange(min=0), help="Random histories per scenario and profile.")
 @click.option(
     "--bound", type=click.IntRange(min=1), help=f"Most distinct disks per kill-point. [default: {DEFAULT_BOUND}]"
@@ -65,6 +68,7 @@ def run(
     verbose: bool,
     no_color: bool,
     faults: bool,
+    double_faults: bool,
     examples: int | None,
     bound: int | None,
     recovery_depth: int | None,
@@ -116,6 +120,7 @@ def run(
             examples=DEFAULT_EXAMPLES if examples is None else examples,
             bound=bound if bound is not None else getattr(scenario, "bound", DEFAULT_BOUND),
             recovery_depth=recovery_depth,
+            double_faults=double_faults,
             stop_at=ANY_VERDICT if first else None,
             quick=quick,
             executor=executor,

@@ -7,7 +7,7 @@ the profile `process`. At a kill-point every distinct disk is recovered once, mo
 The deaths during the recoveries that follow are in `recovery_sweep`.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from harness.clock import machine_seconds
 from harness.disk import DiskImage
@@ -15,28 +15,24 @@ from harness.durability.crash_states import CrashStates, KillPoint
 from harness.durability.observable import Observed
 from harness.durability.profiles import Profile, profile
 from harness.durability.state import CrashState
+from harness.explore.faulty_recovery import FaultyRecoveries
 from harness.explore.finding import Discovery, report
 from harness.explore.judging import ByPhase, Judged, SeenAgain, judge_restart
 from harness.explore.recording import AnyScenario, Recording
 from harness.explore.recovery_sweep import Killed, RecoverySweep, is_worth_killing, shape_of
 from harness.explore.saved_case import Death
 from harness.explore.seen_restarts import SeenRestarts
-from harness.explore.tally import Tally
+from harness.explore.tally import Stop, Tally, never
 from harness.explore.world_at import unattached_world
 from harness.scenario import World
 from harness.trace import Fdatasync, Fsync, Item, SyncAll, Write
-
-Stop = Callable[[Tally], bool]
-
-
-def never(_: Tally) -> bool:
-    return False
 
 
 class CrashSweep:
     """Sweeps one recording under one profile. `bound` limits distinct disks per kill-point (then `bounded`).
 
-    `recovery`: kill the recoveries as well, those of killed recoveries too down to `depth`.
+    `recovery`: kill the recoveries as well, those of killed recoveries too down to `depth`. `faulty_recoveries`: let
+    their calls fail as well.
     """
 
     def __init__(
@@ -48,6 +44,7 @@ class CrashSweep:
         bound: int = 65_536,
         recovery: bool = True,
         depth: int = 1,
+        faulty_recoveries: bool = False,
     ) -> None:
         self.recording = recording
         self.scenario: AnyScenario = recording.scenario
@@ -61,6 +58,7 @@ class CrashSweep:
         self._recoveries = RecoverySweep(
             recording, contract, self.world, self.tally, self._known, bound=bound, depth=depth if recovery else 0
         )
+        self._faulty = FaultyRecoveries(self._recoveries, self.tally) if faulty_recoveries and recovery else None
 
     def chunks(self, most: int) -> list[range]:
         """Kill-points in at most `most` ranges that keep together those with one ledger and one world."""
@@ -121,11 +119,15 @@ class CrashSweep:
             judged = self._judge(position, state, image)
             states.read(judged.reads)
             tally.checked += 1
-            if self._recoveries.depth and is_worth_killing(judged, self.profile.name):
+            if self._recoveries.depth and not judged.violations:
                 shape = shape_of(judged.recovery)
                 if shape not in shapes:
                     shapes.add(shape)
-                    self._recoveries.sweep(Killed(self.recording, (Death(position, state),), image))
+                    killed = Killed(self.recording, (Death(position, state),), image)
+                    if is_worth_killing(judged, self.profile.name):
+                        self._recoveries.sweep(killed)
+                    if self._faulty is not None:
+                        self._faulty.sweep(killed, shape)
             if stop(tally):
                 return False
         tally.exhaustive &= states.exhaustive

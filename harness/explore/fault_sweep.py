@@ -20,14 +20,13 @@ from harness.clock import machine_seconds
 from harness.disk import DiskImage
 from harness.durability.crash_states import CrashStates
 from harness.durability.profiles import profile
-from harness.explore.crash_sweep import Stop, never
 from harness.explore.finding import Discovery, cause_of, report
 from harness.explore.judging import ByPhase, Judged, SeenAgain, judge_alive, judge_restart
 from harness.explore.recording import Recording, record
 from harness.explore.rewritten import rewrites_dropped_sector
 from harness.explore.saved_case import Death
 from harness.explore.seen_restarts import SeenRestarts, key_of
-from harness.explore.tally import Tally
+from harness.explore.tally import Stop, Tally, never
 from harness.explore.world_at import unattached_world
 from harness.faults import LEAVES_CLEAN, FaultPlan, sweep_plans
 from harness.trace import CachePolicy, FailedSync, Mark, Write
@@ -102,7 +101,7 @@ class FaultSweep:
         faulty = record(clean.scenario, clean.workload, clean.seed, plan=fault.plan)
         for name, count in faulty.probes.items():
             self.tally.probes[name] = self.tally.probes.get(name, 0) + count
-        if not faulty.fired:
+        if not _all_fired(fault.plan, faulty):
             return faulty
         self.tally.faults_fired += 1
         fired_at = self._position_of(fault)
@@ -114,7 +113,7 @@ class FaultSweep:
         return faulty
 
     def _judge_deaths(self, faulty: Recording, fault: PlannedFault, names: Sequence[str]) -> None:
-        if faulty.hung or not faulty.fired:
+        if faulty.hung or not _all_fired(fault.plan, faulty):
             return  # a violation by itself; its thousands of retries would be thousands of pending pieces
         for position in self._deaths(faulty, self._position_of(fault)):
             for name in names:
@@ -185,3 +184,8 @@ class FaultSweep:
             )
             self._restarts.keep(key, judged)
         return judged
+
+
+def _all_fired(plan: FaultPlan, faulty: Recording) -> bool:
+    """Whether each fault of the plan has hit a call."""
+    return {one.fault for one in faulty.fired} >= set(range(len(plan.faults)))

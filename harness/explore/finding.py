@@ -37,7 +37,8 @@ JudgeAgain = Callable[[CrashState, DiskImage], Judged]
 class Discovery(msgspec.Struct, frozen=True):
     """A violation and where it was seen: after these deaths of this recording, on this disk.
 
-    `second` is the recording of the recovery in which the latter of two deaths happened.
+    `second` is the recording of the recovery in which the latter of two deaths happened, `recovery_plan` the faults that it
+    met.
     """
 
     recording: Recording
@@ -46,6 +47,7 @@ class Discovery(msgspec.Struct, frozen=True):
     image: DiskImage | None = None
     second: Recording | None = None
     plan: FaultPlan | None = None
+    recovery_plan: FaultPlan | None = None
 
     @property
     def last(self) -> Recording:
@@ -112,6 +114,7 @@ def report(tally: Tally, discovery: Discovery, again: JudgeAgain | None) -> None
         phase=told.phase,
         deaths=deaths,
         plan=discovery.plan,
+        recovery_plan=discovery.recovery_plan,
     )
     tally.note(
         Finding(
@@ -127,7 +130,7 @@ def report(tally: Tally, discovery: Discovery, again: JudgeAgain | None) -> None
             profiles=_exposing(discovery, death, image, again),
             case=case,
             where=_where(discovery, death),
-            fault=discovery.plan.describe() if discovery.plan is not None else "",
+            fault=_faults(discovery),
         )
     )
 
@@ -142,8 +145,16 @@ def _where(discovery: Discovery, death: Death | None) -> tuple[str, ...]:
     return names_at(last.items, death.position, began=last.began, boot_end=booting)
 
 
+def _faults(discovery: Discovery) -> str:
+    """What failed, in words; what failed in a recovery says so."""
+    parts = [discovery.plan.describe()] if discovery.plan is not None else []
+    if discovery.recovery_plan is not None:
+        parts.append(f"during the recovery: {discovery.recovery_plan.describe()}")
+    return "; ".join(parts)
+
+
 def _length(discovery: Discovery) -> int:
-    return 1 + (discovery.plan is not None) + len(discovery.deaths)
+    return 1 + (discovery.plan is not None) + (discovery.recovery_plan is not None) + len(discovery.deaths)
 
 
 def _reduce(discovery: Discovery, death: Death, again: JudgeAgain) -> tuple[Death, Told, DiskImage | None]:

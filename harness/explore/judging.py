@@ -67,6 +67,13 @@ def judge_alive(contract: ByPhase, recording: Recording) -> list[Told]:
     return judge_clean(contract, recording) if recording.failure is None else []
 
 
+def judge_hanging(recovery: Recording) -> tuple[Told, ...]:
+    """A restart in which calls failed: it may fail, and must not be without an end."""
+    if not recovery.hung:
+        return ()
+    return (Told(Phase.RESTARTED, Violation("hung", _HUNG, recovery.failure or "no answer")),)
+
+
 def judge_clean(contract: ByPhase, recording: Recording) -> list[Told]:
     """The end of a run without a death."""
     if recording.settled_ledger is None or recording.settled_world is None:

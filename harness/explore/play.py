@@ -10,7 +10,7 @@ import msgspec
 from harness.disk import DiskImage
 from harness.durability.legality import image_of
 from harness.explore.history import History, Segment
-from harness.explore.judging import Told, by_phase, judge_alive, judge_restart
+from harness.explore.judging import Told, by_phase, judge_alive, judge_hanging, judge_restart
 from harness.explore.life import AnyLife
 from harness.explore.recording import AnyScenario, Recording, record, record_recovery
 from harness.explore.recovery_sweep import pending_history
@@ -72,14 +72,36 @@ def play(scenario: AnyScenario, case: SavedCase) -> Played:
         if number + 1 < len(case.deaths):
             older = pending_history(history, death) if killed else None
             second = record_recovery(
-                scenario, case.workload, case.seed, disk, world=world, at=at, ledger=ledger, trace=older
+                scenario,
+                case.workload,
+                case.seed,
+                disk,
+                world=world,
+                at=at,
+                ledger=ledger,
+                trace=older,
+                plan=case.recovery_plan if number == 0 else None,
             )
             if killed:
                 second.base = history.base
-            second.fired = history.fired
+            second.earlier_faults = history.met_faults
             lives.append(second)
             history = second
             continue
+        if case.recovery_plan is not None and number == 0:
+            at_once = record_recovery(
+                scenario,
+                case.workload,
+                case.seed,
+                disk,
+                world=world,
+                at=at,
+                ledger=ledger,
+                trace=pending_history(history, death) if killed else None,
+                plan=case.recovery_plan,
+            )
+            lives.append(at_once)
+            return Played(tuple(lives), tuple(disks), judge_hanging(at_once), _digest([*traces, at_once.trace]))
         whole = killed and death.position == history.end and death.state.cut is None and history is first
         recovery: list[AnyLife] = []
         judged = judge_restart(
@@ -91,7 +113,7 @@ def play(scenario: AnyScenario, case: SavedCase) -> Played:
             seed=case.seed,
             ledger=ledger,
             previous=history.observed if whole else None,
-            fault_fired=bool(history.fired),
+            fault_fired=history.met_faults,
             lives=recovery,
         )
     return Played(

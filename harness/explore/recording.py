@@ -29,7 +29,7 @@ class Recording:
     says that it did not come back. `observed` is what the living subject showed at the end of its steps (None where
     it failed), `clean` the same after settling, `settled_ledger` the ledger then. `looked_at_stale`: a file was read after
     a failed sync had left pages of it clean that the disk does not have. `plan`: the faults that were put in place of the
-    workload's own.
+    workload's own. `recovers`: this is the life after a death; `earlier_faults`: one before it met faults.
     """
 
     def __init__(self, scenario: AnyScenario, workload: str, seed: int, base: DiskImage, trace: Trace) -> None:
@@ -49,6 +49,8 @@ class Recording:
         self.ledgers: list[Ledger] = []
         self.calls: list[CallRecord] = []
         self.fired: list[Fired] = []
+        self.recovers = False
+        self.earlier_faults = False
         self.plan: FaultPlan | None = None
         self.looked_at_stale = False
         self.probes: dict[str, int] = {}
@@ -91,6 +93,12 @@ class Recording:
 
     def snapshot_at(self, position: int) -> object:
         return self.snapshots[self.snapshot_index(position)]
+
+    @property
+    def met_faults(self) -> bool:
+        """Whether whoever judges has to know of faults: of those in a recovery only once it has told the world anything."""
+        told = not self.recovers or self.ledgers[-1].key != self.ledgers[0].key
+        return self.earlier_faults or (told and bool(self.fired))
 
     def operations(self) -> int:
         return sum(1 for item in self.items[self.began :] if not isinstance(item, Mark))
@@ -213,10 +221,12 @@ def record_recovery(
     ledger: Ledger,
     trace: Trace | None = None,
     plan: FaultPlan | None = None,
+    log_calls: bool = False,
 ) -> Recording:
     """Record a restart on `image`: boot, and settling as its steps. `trace` continues one whose writes are pending."""
     trace = trace if trace is not None else Trace()
     recording = Recording(scenario, workload, seed, image, trace)
+    recording.recovers = True
     recording.started_at = at
     watcher = _Watcher(recording)
     watcher.world = world
@@ -231,6 +241,7 @@ def record_recovery(
         plan=plan,
         trace=trace,
         before_item=watcher,
+        log_calls=log_calls,
         probes=recording.probes,
     )
     try:
@@ -242,8 +253,12 @@ def record_recovery(
     except SubjectBroke as error:
         recording.failure, recording.hung = error.failure, error.hung
         recording.boot_end = max(recording.boot_end, recording.began)
+        if life.fault_fired and not error.hung:
+            life.mark("told", workload, what=error.failure)
     recording.close(trace, ledger)
     recording.notes = list(life.notes)
-    watcher.look(recording.end)
+    watcher(recording.end)
+    recording.calls = list(life.kernel.call_log or ())
+    recording.fired = list(life.injector.fired) if life.injector is not None else []
     life.end()
     return recording

@@ -26,6 +26,7 @@ from harness.explore.recording import AnyScenario, Recording, record_recovery
 from harness.explore.saved_case import Death
 from harness.explore.seen_restarts import SeenRestarts
 from harness.explore.tally import Tally
+from harness.faults import FaultPlan
 from harness.scenario import World
 from harness.trace import Item, Mark, Trace, Write
 
@@ -95,8 +96,8 @@ class RecoverySweep:
         else:
             self._deaths(killed, second, profile(killed.deaths[-1].state.profile), sorted({*boot, second.end}))
 
-    def recorded(self, killed: Killed) -> Recording:
-        """The recovery from this death, as it goes when nothing disturbs it."""
+    def recorded(self, killed: Killed, plan: FaultPlan | None = None, *, log_calls: bool = False) -> Recording:
+        """The recovery from this death, as it goes when nothing but `plan` disturbs it."""
         life, death = killed.recording, killed.deaths[-1]
         self.world.restore(life.snapshot_at(death.position))
         second = record_recovery(
@@ -108,10 +109,12 @@ class RecoverySweep:
             at=life.time_at(death.position) + self.scenario.restart_after_s,
             ledger=life.ledger_at(death.position),
             trace=pending_history(life, death) if killed.by_kill else Trace(),
+            plan=plan,
+            log_calls=log_calls,
         )
         if killed.by_kill:
             second.base = life.base
-        second.fired = life.fired
+        second.earlier_faults = life.met_faults
         return second
 
     def _deaths(self, before: Killed, second: Recording, rules: Profile, positions: Sequence[int]) -> None:
@@ -144,9 +147,16 @@ class RecoverySweep:
                         self._deeper(killed)
 
     def _judge(self, killed: Killed) -> Judged:
+        judged, life = self.restarted(killed), killed.recording
+        for told in judged.violations:
+            report(self.tally, Discovery(self.first, killed.deaths, told, killed.image, life, self.first.plan), None)
+        return judged
+
+    def restarted(self, killed: Killed) -> Judged:
+        """What the contract says of a restart after this death."""
         life, at = killed.recording, killed.position
         self.world.restore(life.snapshot_at(at))
-        judged = judge_restart(
+        return judge_restart(
             self.scenario,
             self.contract,
             self.world,
@@ -154,13 +164,10 @@ class RecoverySweep:
             at=life.time_at(at) + self.scenario.restart_after_s,
             seed=life.seed,
             ledger=life.ledger_at(at),
-            fault_fired=bool(life.fired),
+            fault_fired=life.met_faults,
             probes=self.tally.probes,
             known=self._known,
         )
-        for told in judged.violations:
-            report(self.tally, Discovery(self.first, killed.deaths, told, killed.image, life, self.first.plan), None)
-        return judged
 
 
 def is_worth_killing(judged: Judged, profile_name: str) -> bool:

@@ -1,5 +1,8 @@
 """What a sweep covered and what it found, in records that add up: chunks of work join into one result."""
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 import msgspec
 
 from harness.explore.saved_case import SavedCase
@@ -39,6 +42,7 @@ class Tally(msgspec.Struct):
     """Coverage of crash states of one workload under one profile; chunks add up with `add`.
 
     `recovery_depths`: of `recovery_checked`, how many follow a death during the recovery from how many others.
+    `double_*`: pairs of faults in one run; `recovery_faults_*`: faults that hit a recovery; `possible` before sampling.
     `complete` is False for a chunk that was ended before all of it was done.
     """
 
@@ -56,6 +60,14 @@ class Tally(msgspec.Struct):
     faults_planned: int = 0
     faults_fired: int = 0
     faults_told: int = 0
+    double_possible: int = 0
+    double_planned: int = 0
+    double_fired: int = 0
+    double_told: int = 0
+    recovery_faults_possible: int = 0
+    recovery_faults_planned: int = 0
+    recovery_faults_fired: int = 0
+    recovery_faults_told: int = 0
     examples: int = 0
     steps: int = 0
     wall_s: float = 0.0
@@ -79,6 +91,14 @@ class Tally(msgspec.Struct):
         self.faults_planned += other.faults_planned
         self.faults_fired += other.faults_fired
         self.faults_told += other.faults_told
+        self.double_possible += other.double_possible
+        self.double_planned += other.double_planned
+        self.double_fired += other.double_fired
+        self.double_told += other.double_told
+        self.recovery_faults_possible += other.recovery_faults_possible
+        self.recovery_faults_planned += other.recovery_faults_planned
+        self.recovery_faults_fired += other.recovery_faults_fired
+        self.recovery_faults_told += other.recovery_faults_told
         self.examples += other.examples
         self.steps += other.steps
         self.wall_s += other.wall_s
@@ -104,3 +124,11 @@ class Tally(msgspec.Struct):
     @property
     def states_per_s(self) -> float:
         return self.checked / self.wall_s if self.wall_s else 0.0
+
+
+Stop: TypeAlias = Callable[[Tally], bool]
+"""Asked after each case: True ends a sweep there."""
+
+
+def never(_: Tally) -> bool:
+    return False

@@ -79,7 +79,7 @@ def stopped(key: RunKey, results: Mapping[str, ScenarioResult]) -> bool:
 
 def share_of(tally: Tally, task: Task, profile: str) -> Tally:
     """What a chunk says about one profile: a chunk of faults is swept under all, its deaths under one each."""
-    if task.kind == "faults" and "+" in task.profile:
+    if task.kind in ("faults", "pairs") and "+" in task.profile:
         return msgspec.structs.replace(tally, findings=[f for f in tally.findings if _found_under(f.case, profile)])
     return tally
 

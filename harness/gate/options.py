@@ -24,6 +24,7 @@ class Options(msgspec.Struct, frozen=True):
     finding of that verdict (ANY_VERDICT: of whichever). `quick`: a sample instead of the floor (harness.gate.sample).
     `executor` is the address of a cluster ("dask://HOST:PORT") instead of `jobs` processes, `resume` the folder of a
     journal; empty for neither. `recovery_depth` is None for what the scenario says.
+    `double_faults`: faults hit recoveries as well, and come in pairs.
     """
 
     profiles: tuple[str, ...] = DEFAULT_PROFILES
@@ -40,6 +41,7 @@ class Options(msgspec.Struct, frozen=True):
     shard: Shard | None = None
     resume: str = ""
     recovery_depth: int | None = None
+    double_faults: bool = False
 
     @property
     def workers(self) -> int:

@@ -27,7 +27,8 @@ def floor(scenario: AnyScenario, workloads: Sequence[str], options: Options, *, 
     crash_parts, fault_parts = (SMALL_PARTS, SMALL_PARTS) if small else (CRASH_PARTS, FAULT_PARTS)
     depth = recovery_depth(scenario, options)
     first = Task("crash", scenario.reference, "", "", options.seed, bound=options.bound, stop_at=options.stop_at)
-    crash = msgspec.structs.replace(first, depth=depth)
+    double = double_faults(scenario, options)
+    crash = msgspec.structs.replace(first, depth=depth, faulty_recoveries=double)
     replace = msgspec.structs.replace
     tasks: list[Task] = []
     for workload in workloads:
@@ -39,12 +40,20 @@ def floor(scenario: AnyScenario, workloads: Sequence[str], options: Options, *, 
         for workload in scenario.fault_workloads():
             if workload in workloads:
                 tasks += [replace(faulty, workload=workload, part=part) for part in range(fault_parts)]
+                if double:
+                    pairs = replace(faulty, kind="pairs", workload=workload)
+                    tasks += [replace(pairs, part=part) for part in range(fault_parts)]
     return tasks
 
 
 def recovery_depth(scenario: AnyScenario, options: Options) -> int:
     """How many deaths in a row hit recoveries in this run."""
     return scenario.recovery_depth if options.recovery_depth is None else options.recovery_depth
+
+
+def double_faults(scenario: AnyScenario, options: Options) -> bool:
+    """Whether faults hit recoveries, and come in pairs, in this run."""
+    return options.faults and (scenario.double_faults or options.double_faults)
 
 
 def first_histories(scenario: AnyScenario, options: Options) -> list[Task]:

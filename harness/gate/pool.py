@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
-from harness.explore.crash_sweep import Stop
 from harness.explore.life import session
-from harness.explore.tally import Tally
+from harness.explore.tally import Stop, Tally
 from harness.gate.executors import Done, cut_short
 from harness.gate.interruption import hurried, listen_in_worker
 from harness.gate.lifeline import end_with

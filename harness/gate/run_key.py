@@ -15,7 +15,7 @@ import msgspec
 
 from harness.explore.recording import AnyScenario
 from harness.gate.options import Options
-from harness.gate.planning import recovery_depth
+from harness.gate.planning import double_faults, recovery_depth
 from harness.own_lines import is_library
 from harness.subjects import load_file
 
@@ -37,6 +37,7 @@ class RunKey(msgspec.Struct, frozen=True):
     quick: bool
     shard: str = ""
     recovery_depth: int = 1
+    double_faults: bool = False
 
     @property
     def whole(self) -> "RunKey":
@@ -60,6 +61,7 @@ def key_of(scenario: AnyScenario, options: Options) -> RunKey:
         quick=options.quick,
         shard=str(options.shard) if options.shard is not None else "",
         recovery_depth=recovery_depth(scenario, options),
+        double_faults=double_faults(scenario, options),
     )
 
 

@@ -8,12 +8,13 @@ import msgspec
 
 from harness.clock import machine_seconds
 from harness.durability.profiles import profile
-from harness.explore.crash_sweep import CrashSweep, Stop, never
+from harness.explore.crash_sweep import CrashSweep
 from harness.explore.fault_sweep import FaultSweep, planned
 from harness.explore.judging import ByPhase, by_phase
 from harness.explore.play import play
 from harness.explore.recording import AnyScenario, Recording, record
-from harness.explore.tally import Finding, Tally
+from harness.explore.second_faults import SecondFaultSweep, first_faults
+from harness.explore.tally import Finding, Stop, Tally, never
 from harness.frontends.simulated import Redirection
 from harness.gate.options import ends
 from harness.repro import source_digests
@@ -22,11 +23,11 @@ from harness.trace import CachePolicy
 
 
 class Task(msgspec.Struct, frozen=True):
-    """`kind` is "crash", "faults" or "histories"; `part` of `parts` names the chunk.
+    """`kind` is "crash", "faults", "pairs" (of faults) or "histories"; `part` of `parts` names the chunk.
 
     For histories `examples` is how many, and `seconds` ends them early. A piece of a sample takes only each
     `stride`-th kill-point from number `offset` on, and kills recoveries where `recovery` says so; its tally is not exhaustive.
-    `depth`: deaths in a row that hit recoveries.
+    `depth`: deaths in a row that hit recoveries; `faulty_recoveries`: their calls fail as well.
     """
 
     kind: str
@@ -44,6 +45,7 @@ class Task(msgspec.Struct, frozen=True):
     offset: int = 0
     recovery: bool = True
     depth: int = 1
+    faulty_recoveries: bool = False
 
 
 class SubjectUnfit(Exception):
@@ -103,7 +105,13 @@ class Workshop:
 
         if task.kind == "crash":
             sweep = CrashSweep(
-                recording, task.profile, contract, bound=task.bound, recovery=task.recovery, depth=task.depth
+                recording,
+                task.profile,
+                contract,
+                bound=task.bound,
+                recovery=task.recovery,
+                depth=task.depth,
+                faulty_recoveries=task.faulty_recoveries,
             )
             chunks = sweep.chunks(task.parts)
             tally = (
@@ -112,6 +120,9 @@ class Workshop:
                 else sweep.tally
             )
             tally.exhaustive &= task.stride == 1 and task.recovery
+        elif task.kind == "pairs":
+            pairs = SecondFaultSweep(recording, task.profile.split("+"), contract)
+            tally = pairs.run(first_faults(recording)[task.part :: task.parts], stop)
         else:
             faults = FaultSweep(recording, task.profile.split("+"), contract)
             tally = faults.run(planned(recording)[task.part :: task.parts], stop)

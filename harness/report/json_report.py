@@ -72,6 +72,20 @@ def _scenario(result: ScenarioResult, repros: Mapping[int, str], mends: Mapping[
             "by_depth": dict(sorted(full.recovery_depths.items(), key=lambda one: int(one[0]))),
         },
         "faults": {"planned": full.faults_planned, "fired": full.faults_fired, "told": full.faults_told},
+        "double_faults": {
+            "pairs": {
+                "possible": full.double_possible,
+                "planned": full.double_planned,
+                "fired": full.double_fired,
+                "told": full.double_told,
+            },
+            "in_recovery": {
+                "possible": full.recovery_faults_possible,
+                "planned": full.recovery_faults_planned,
+                "fired": full.recovery_faults_fired,
+                "told": full.recovery_faults_told,
+            },
+        },
         "histories": {"examples": full.examples, "steps": full.steps},
         "probes": {"hit": result.hit, "missed": result.missed},
         "wall_s": round(result.wall_s, 3),

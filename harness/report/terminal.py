@@ -126,6 +126,11 @@ def _coverage(console: Console, result: ScenarioResult, verbose: bool) -> None:
     parts = [f"deaths in recovery: {full.recovery_kill_points:,} kill-points, {full.recovery_checked:,} states"]
     if full.faults_planned:
         parts.append(f"faults: {full.faults_planned:,} planned, {full.faults_fired:,} fired, {full.faults_told:,} told")
+    if full.double_planned:
+        parts.append(f"pairs of faults: {full.double_planned:,} of {full.double_possible:,}")
+    if full.recovery_faults_planned:
+        told = f"{full.recovery_faults_planned:,} of {full.recovery_faults_possible:,}"
+        parts.append(f"faults in recovery: {told}")
     if full.examples:
         parts.append(f"histories: {full.examples:,} with {full.steps:,} steps")
     if result.probes:

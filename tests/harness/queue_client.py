@@ -94,13 +94,13 @@ class Client:
         """What a failed append left must not be found later; a journal that cannot be cut takes nothing any more."""
         if isinstance(self.journal, Closed):
             return
-        raw = self.journal.raw
+        journal, self.journal = self.journal, Closed()  # first: the close may fail as well
+        raw = journal.raw
         try:
             os.ftruncate(raw.fileno(), self.good)
             os.fsync(raw.fileno())
         finally:
             raw.close()
-            self.journal = Closed()
 
 
 class Closed:
