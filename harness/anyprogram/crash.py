@@ -20,6 +20,7 @@ from harness.disk import DiskImage
 from harness.explore.kill_points import names_at
 from harness.explore.saved_case import Death, SavedCase
 from harness.explore.tally import Finding, Tally
+from harness.gate.interruption import listening
 from harness.gate.outcome import Report, ScenarioResult
 from harness.gate.progress import Listener, silent
 from harness.verdict.vocabulary import VERDICTS
@@ -43,8 +44,9 @@ class Crashed(msgspec.Struct):
 def crash(run: RecordedRun, checker: Checker, request: Request, listener: Listener = silent) -> Crashed:
     """Sweep, then explain. Raises CheckerError (usage), StateFolderError, ValueError for a trace no profile can play."""
     with state_home(run.largest_state * (request.jobs + 1)) as home:
-        complete = _at_the_end(run, checker, home)
-        swept = Sweep(run, checker, request, listener).sweep(home)
+        with listening():  # only here: what was found is explained and saved, whatever comes
+            complete = _at_the_end(run, checker, home)
+            swept = Sweep(run, checker, request, listener).sweep(home)
         groups = groups_of(run, swept.hits)
         unsure = [] if swept.interrupted else _unsure(run, checker, groups[:CONFIRMED], home)
     notes = _notes(swept, complete, unsure)

@@ -10,8 +10,9 @@ import msgspec
 from harness.anyprogram.case_file import CaseFile
 from harness.anyprogram.fault_run import FaultRun, Refusal, counted
 from harness.anyprogram.fault_sweep import PlannedFault, Request, Swept
-from harness.explore.saved_case import SavedCase
+from harness.explore.saved_case import Death, SavedCase
 from harness.explore.tally import Finding, Tally
+from harness.faults import FaultPlan
 from harness.gate.outcome import Report, ScenarioResult
 from harness.verdict.vocabulary import VERDICTS
 
@@ -30,26 +31,25 @@ class Told(msgspec.Struct):
 
 
 def report_of(swept: Swept, request: Request) -> Told:
-    """Findings under the profile that shows them; what is no matter of a profile under the first one."""
+    """One finding for each verdict and call, whichever errno; under the first of the profiles asked for that shows it."""
     name = Path(request.run.command[0]).name
-    first = request.profiles[0]
-    found: dict[tuple[str, str, str], Finding] = {}
-    cases: dict[int, CaseFile] = {}
+    found: dict[tuple[str, str], Finding] = {}
+    cases: dict[tuple[str, str], CaseFile] = {}
     if not swept.complete.held:
-        finding = _clean_finding(swept, name, first)
-        found[finding.verdict, first, ""] = finding
+        found["check-failed", ""] = _clean_finding(swept, name, request.profiles[0])
     for fault, run in swept.made:
         if run.behaviour == "hung":
-            _note(found, cases, _hung(fault, name, first), None)
-        for refusal in run.refusals:
+            _note(found, cases, _hung(fault, name, request.profiles), None)
+        elif run.refusals:
+            refusal = next((one for one in run.refusals if one.at_the_end), run.refusals[0])
             _note(found, cases, _refused(fault, run, refusal, name), refusal.case)
     report = Report(request.run.seed, request.profiles, interrupted=swept.interrupted, wall_s=swept.wall_s)
     counts = counted([run for _, run in swept.made])
-    for profile in request.profiles:
-        findings = [finding for (_, where, _), finding in found.items() if where == profile]
-        tally = Tally(operations=swept.clean.trace.operation_count, findings=findings, wall_s=swept.wall_s)
+    for number, profile in enumerate(request.profiles):
+        tally = Tally(operations=swept.clean.trace.operation_count, wall_s=swept.wall_s)
+        tally.findings = [finding for finding in found.values() if finding.case.profile == profile]
         tally.complete = tally.exhaustive = len(swept.made) == len(swept.planned) and swept.complete.held
-        if profile == first:
+        if not number:
             fired = [run for _, run in swept.made if run.fired]
             tally.faults_planned = len(swept.planned)
             tally.faults_fired = len(fired)
@@ -59,80 +59,76 @@ def report_of(swept: Swept, request: Request) -> Told:
         result = ScenarioResult(name, profile, {name: tally}, tally, wall_s=swept.wall_s)
         result.reasons = _reasons(swept, request)
         report.results.append(result)
-    return Told(report, cases, {**counts, "checks": swept.checks, "runs": _runs(swept)})
+    shown = {id(found[key]): case for key, case in cases.items()}
+    return Told(report, shown, {**counts, "checks": swept.checks, "runs": _runs(swept)})
 
 
 def _note(
-    found: dict[tuple[str, str, str], Finding], cases: dict[int, CaseFile], finding: Finding, case: CaseFile | None
+    found: dict[tuple[str, str], Finding],
+    cases: dict[tuple[str, str], CaseFile],
+    finding: Finding,
+    case: CaseFile | None,
 ) -> None:
-    """One finding a verdict, profile and call, whichever errno: the first one, and how many there were."""
-    key = (finding.verdict, finding.case.profile, _NUMBER.sub("", finding.source.partition(": ")[2]))
+    """Keep the first of its kind, and count the others; a folder on which nothing is missing is the plainest example."""
+    key = (finding.verdict, _NUMBER.sub("", finding.source.partition(": ")[2]))
     known = found.get(key)
-    if known is None:
-        found[key] = finding
+    if known is None or (len(known.profiles) < len(finding.profiles) and finding.verdict != "hung"):
+        found[key] = msgspec.structs.replace(finding, count=1 + (known.count if known is not None else 0))
         if case is not None:
-            cases[id(finding)] = case
+            cases[key] = case
         return
-    more = found[key] = msgspec.structs.replace(known, count=known.count + 1)
-    if id(known) in cases:
-        cases[id(more)] = cases.pop(id(known))
+    found[key] = msgspec.structs.replace(known, count=known.count + 1)
 
 
 def _refused(fault: PlannedFault, run: FaultRun, refusal: Refusal, name: str) -> Finding:
-    verdict = refusal.answer.verdict
+    verdict: str = refusal.answer.verdict
     if verdict == "check-failed" and run.behaviour == "swallowed":
-        verdict = "swallowed-error"  # type: ignore[assignment]  # wider than what a checker says
-    lacking = f"; not on the disk: {refusal.lacking}" if refusal.lacking else ""
-    return _finding(
-        fault, name, verdict, refusal.answer.summary, refusal.profile, refusal.position, f"{_how(run)}{lacking}"
-    )
+        verdict = "swallowed-error"
+    state = refusal.state
+    deaths = () if refusal.at_the_end else (Death(state.position, state),)
+    case = _case(name, state.profile, verdict, f"{refusal.answer.summary} ({_how(run)})", deaths, fault.plan)
+    return _finding(case, fault, refusal.lacking, refusal.profiles)
 
 
-def _hung(fault: PlannedFault, name: str, profile: str) -> Finding:
+def _hung(fault: PlannedFault, name: str, profiles: tuple[str, ...]) -> Finding:
     summary = "the program did not end, and was killed"
-    return _finding(fault, name, "hung", summary, profile, fault.call, "it went on for ever")
+    return _finding(_case(name, profiles[0], "hung", summary, (), fault.plan), fault, "", ())
 
 
 def _clean_finding(swept: Swept, name: str, profile: str) -> Finding:
     summary = f"without any fault: {swept.complete.summary}"
-    position = len(swept.clean.trace)
-    return _filled("check-failed", summary, profile, position, name, "the whole run, which nothing cut short", "", "")
+    return _finding(_case(name, profile, "check-failed", summary, (), None), None, "", ())
 
 
-def _finding(
-    fault: PlannedFault, name: str, verdict: str, summary: str, profile: str, position: int, operation: str
-) -> Finding:
-    return _filled(
-        verdict, summary, profile, position, name, operation, str(fault.source), fault.plan.describe(), fault
-    )
+def _case(
+    name: str, profile: str, verdict: str, summary: str, deaths: tuple[Death, ...], plan: FaultPlan | None
+) -> SavedCase:
+    return SavedCase("", name, 0, profile, verdict, VERDICTS[verdict], summary, "restarted", deaths, plan)
 
 
-def _filled(
-    verdict: str,
-    summary: str,
-    profile: str,
-    position: int,
-    name: str,
-    operation: str,
-    source: str,
-    said: str,
-    fault: PlannedFault | None = None,
-) -> Finding:
-    guarantee = VERDICTS[verdict]
-    plan = fault.plan if fault is not None else None
-    case = SavedCase("", name, 0, profile, verdict, guarantee, summary, "fault", plan=plan)
+def _finding(case: SavedCase, fault: PlannedFault | None, lacking: str, profiles: tuple[str, ...]) -> Finding:
     return Finding(
-        verdict, guarantee, summary, "fault", name, position, operation, source, (profile,), case, fault=said
+        verdict=case.verdict,
+        guarantee=case.guarantee,
+        summary=case.summary,
+        phase=case.phase,
+        workload=case.workload,
+        kill_point=case.deaths[0].position if case.deaths else 0,
+        operation=lacking,
+        source=str(fault.source) if fault is not None else "",
+        profiles=profiles,
+        case=case,
+        fault=fault.plan.describe() if fault is not None else "",
     )
 
 
 def _how(run: FaultRun) -> str:
     if run.behaviour == "swallowed":
-        return "the program said nothing"
+        return "and the program said nothing of the fault"
     if run.behaviour == "crashed":
-        return f"the program was ended by signal {-(run.exit_code or 0)}"
+        return f"and the program was ended by signal {-(run.exit_code or 0)}"
     said = f": {run.complaint}" if run.complaint else ""
-    return f"the program told it (exit code {run.exit_code}{said})"
+    return f"though the program told the fault: exit code {run.exit_code}{said}"
 
 
 def _notes(swept: Swept, counts: Mapping[str, int]) -> list[str]:

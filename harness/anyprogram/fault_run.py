@@ -19,6 +19,7 @@ import msgspec
 from harness.anyprogram.case_file import CaseFile, case_of
 from harness.anyprogram.case_file import Finding as SavedFinding
 from harness.anyprogram.checker import Answer, Checker
+from harness.anyprogram.exposure import exposing
 from harness.anyprogram.recorded_run import RecordedRun, run_of
 from harness.anyprogram.state_folder import StateFolder
 from harness.anyprogram.strays import Strays
@@ -26,7 +27,7 @@ from harness.anyprogram.sweep import Hit
 from harness.disk import DiskImage
 from harness.durability.crash_states import CrashStates
 from harness.durability.missing import missing_operations
-from harness.durability.profiles import profile
+from harness.durability.profiles import PROFILES, profile
 from harness.durability.state import CrashState
 from harness.durability.trees import CrashImage
 from harness.faults import FaultPlan, Injector
@@ -51,11 +52,15 @@ class Quiet(msgspec.Struct, frozen=True):
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """A folder that the checker refused. `lacking`: the first operation that was not on it, or nothing."""
+    """A folder that the checker refused. `lacking`: the first operation that was not on it, or nothing.
+
+    `profiles`: under which such a folder may be found. `at_the_end`: what the program left when it ended by itself.
+    """
 
     answer: Answer
-    profile: str
-    position: int
+    state: CrashState
+    profiles: tuple[str, ...]
+    at_the_end: bool
     lacking: str
     place: Place | None
     case: CaseFile
@@ -96,6 +101,7 @@ class Examiner:
         self._known = known
         self._folder = StateFolder(home)
         self._answers: dict[tuple[str, bytes], Answer] = {}
+        self._exposing: dict[tuple[Place | None, str], tuple[str, ...]] = {}
         self.checks = 0
 
     def fault(self, plan: FaultPlan) -> FaultRun:
@@ -173,20 +179,28 @@ class Examiner:
         source: Source,
     ) -> Refusal:
         lacking, place = "", None
-        if state.profile != "process" and state.missing:
+        if state.missing:
             missing = missing_operations(run.base, run.items, state)
             if missing:
                 lacking = missing[0][1]
                 place = state.profile, _without_number(run.sources[missing[0][0]])
-        saved = SavedFinding(
-            answer.verdict,
-            answer.summary,
-            f"{plan.describe()}: {source.function}",
-            str(source),
-            (state.profile,),
-        )
         hit = Hit(run.told_at(position), position, state, image.state_key, image, answer)
-        return Refusal(answer, state.profile, position, lacking, place, case_of(run, hit, saved, self._checker))
+        profiles = self._profiles_of(run, hit, place, _without_number(source))
+        saved = SavedFinding(
+            answer.verdict, answer.summary, f"{plan.describe()}: {source.function}", str(source), profiles
+        )
+        case = case_of(run, hit, saved, self._checker)
+        at_the_end = position == run.end and not state.missing
+        return Refusal(answer, state, profiles, at_the_end, lacking, place, case)
+
+    def _profiles_of(self, run: RecordedRun, hit: Hit, place: Place | None, call: str) -> tuple[str, ...]:
+        """Where everything survived, all of them; else they are worked out once for each call and what it lost."""
+        if not hit.state.missing:
+            return tuple(PROFILES)
+        key = (place, call)
+        if key not in self._exposing:
+            self._exposing[key] = exposing(run, hit, frozenset([hit.key]))
+        return self._exposing[key]
 
 
 _no_source: Final = Source("", 0)

@@ -59,7 +59,7 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class Swept(msgspec.Struct):
-    """`made`: the runs, in the order in which they ended. `complete`: what the checker said of the run without faults."""
+    """`made`: the runs, in the order of the plan. `complete`: what the checker said of the run without faults."""
 
     clean: Recorded
     complete: Answer
@@ -162,6 +162,8 @@ def _make_all(swept: Swept, task: _Task, request: Request, began: float, progres
             progress(len(swept.made), len(swept.planned))
     except KeyboardInterrupt:
         swept.interrupted = True
+    order = {id(fault): number for number, fault in enumerate(swept.planned)}
+    swept.made.sort(key=lambda one: order[id(one[0])])
 
 
 Made = Iterator[tuple[PlannedFault, FaultRun]]

@@ -91,7 +91,6 @@ def crash(
     from harness.anyprogram.recorded_run import UnfitTrace, load_run
     from harness.anyprogram.state_folder import StateFolderError
     from harness.anyprogram.sweep import Request
-    from harness.gate.interruption import listening
     from harness.gate.options import DEFAULT_PROFILES, Options
     from harness.report.terminal import ProgressScreen
 
@@ -110,13 +109,16 @@ def crash(
     try:
         used = checker(check, time_limit_s=timeout)
         run = load_run(trace, folders or ("/data",))
-        with listening(), ProgressScreen(screen, quiet) as progress:
+        with ProgressScreen(screen, quiet) as progress:
             crashed = sweep_and_explain(run, used, request, progress)
     except (CheckerError, UnfitTrace) as error:
         raise click.UsageError(str(error)) from None
     except (StateFolderError, ValueError) as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(4)
+    except KeyboardInterrupt:
+        click.echo("interrupted", err=True)
+        sys.exit(130)
     from harness.report.json_report import document
     from harness.report.terminal import summary
 
