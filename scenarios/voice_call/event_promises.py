@@ -21,6 +21,9 @@ from scenarios.voice_call.stories.strangers import HOSTILE_STATUS
 
 CallCase: TypeAlias = Case[Provider, CallsObserved]
 
+EVERY_CALL: Final = "*"
+"""What a manager doubts that does not know whose record it has lost."""
+
 _NOBODY_THERE: Final = (0, 503, 1012, 1013)
 """What a stranger is told who comes while the manager is not there for anybody."""
 
@@ -121,8 +124,8 @@ def redelivery_is_taken(case: CallCase, observed: CallsObserved) -> list[Violati
 def incomplete(case: CallCase, observed: CallsObserved) -> set[str]:
     """The records of which a medium took something, where the manager says so: what they lack nobody can ask of them."""
     damaged = case.world.outer.damaged
-    doubted = set(observed.quarantined)
-    return {name for name, record in observed.records.items() if record["providerCallId"] in damaged} & doubted
+    hit = {name for name, record in observed.records.items() if record["providerCallId"] in damaged}
+    return hit if EVERY_CALL in observed.quarantined else hit & set(observed.quarantined)
 
 
 def nothing_is_doubted(case: CallCase, observed: CallsObserved) -> list[Violation]:

@@ -4,9 +4,10 @@ Each leaves 6 to 16 log records, because every byte of every record is a crash s
 different from each other unless the story is about equal ones, so that a judge can tell whose they are.
 """
 
-from typing import Any, Final
+from typing import Final
 
 from harness.faults import Fault, FaultPlan
+from scenarios.voice_call.log_workloads import ABOUT_LOGS, PLAIN, REHEARSED
 from scenarios.voice_call.people import OUR_NUMBER
 from scenarios.voice_call.policy import AT_MOST_ONCE, CONNECT_RETRY, LONG_HORIZON
 from scenarios.voice_call.remote import Callee
@@ -15,13 +16,9 @@ from scenarios.voice_call.stories import (
     bad_disks,
     calls,
     damage,
-    damaged_logs,
     dialects,
     ends,
-    lost_logs,
     misfortunes,
-    moved_logs,
-    odd_logs,
     restarts,
     rules,
     sessions,
@@ -31,19 +28,12 @@ from scenarios.voice_call.stories import (
     upgrades,
 )
 
-PLAIN: Final[dict[str, Any]] = {"inbound_greeting": ""}
-HOURS: Final[dict[str, Any]] = {"max_duration_ms": 10 * 3_600_000}
-"""For stories in which nothing shall happen by itself."""
-
-REHEARSED: Final[dict[str, Any]] = {"faults": False, "swept": False}
-
 WORKLOADS: Final[dict[str, Workload]] = {
     "inbound": Workload(calls.inbound),
     "notify": Workload(calls.notify),
     "conversation": Workload(calls.conversation),
     "two-calls": Workload(calls.two_calls),
     "at-once": Workload(calls.at_once, settings={"max_concurrent_calls": 1}),
-    "made-anew": Workload(moved_logs.made_anew, settings=PLAIN, faults=False, touches_log=True),
     "across-restart": Workload(restarts.across_restart),
     "compaction": Workload(bad_disks.compaction, settings={"compact_after_lines": 4, "inbound_greeting": ""}),
     "compaction-without-a-name": Workload(
@@ -240,110 +230,12 @@ WORKLOADS: Final[dict[str, Workload]] = {
         sets_clock=True,
         **REHEARSED,
     ),
-    "changed-logs": Workload(odd_logs.changed_logs, settings={**PLAIN, **HOURS}, touches_log=True, **REHEARSED),
-    "changed-long-logs": Workload(
-        odd_logs.changed_long_logs, settings={**PLAIN, **HOURS}, touches_log=True, **REHEARSED
-    ),
-    "damaged-logs": Workload(
-        damaged_logs.damaged_logs,
-        settings={**PLAIN, **HOURS, "compact_after_lines": damaged_logs.COMPACT_AFTER},
-        touches_log=True,
-        **REHEARSED,
-    ),
-    "damaged-long-logs": Workload(
-        damaged_logs.damaged_long_logs,
-        settings={**PLAIN, **HOURS, "compact_after_lines": damaged_logs.COMPACT_AFTER},
-        touches_log=True,
-        **REHEARSED,
-    ),
-    "unusable-logs": Workload(lost_logs.unusable_logs, settings={**PLAIN, **HOURS}, touches_log=True, **REHEARSED),
-    "first-line-lost": Workload(lost_logs.first_line_lost, settings=PLAIN, touches_log=True, **REHEARSED),
-    "known-by-name": Workload(lost_logs.known_by_name, settings={**PLAIN, **HOURS}, touches_log=True, **REHEARSED),
-    "beginning-lost": Workload(
-        lost_logs.beginning_lost, settings={**PLAIN, "max_concurrent_calls": 3}, touches_log=True, **REHEARSED
-    ),
-    "restored-on-a-bad-disk": Workload(
-        lost_logs.restored_on_a_bad_disk,
-        settings=PLAIN,
-        plan=FaultPlan((Fault(("write",), LOG, occurrence=4, errno="EIO"),)),
-        **REHEARSED,
-    ),
-    "end-of-line-lost": Workload(
-        lost_logs.end_of_line_lost,
-        settings={**PLAIN, **HOURS},
-        plan=FaultPlan((Fault(("write",), LOG, occurrence=5, keep=100, errno="ENOSPC"),)),
-        touches_log=True,
-        **REHEARSED,
-    ),
-    "end-of-line-in-flight": Workload(
-        lost_logs.end_of_line_in_flight,
-        settings={**PLAIN, **HOURS},
-        plan=FaultPlan(
-            (
-                Fault(("write",), LOG, keep=lost_logs.CUT_SHORT_AT, errno="EIO"),
-                Fault(("truncate",), LOG, errno="EIO"),
-            )
-        ),
-        touches_log=True,
-        **REHEARSED,
-    ),
-    "long-log-on-a-bad-disk": Workload(
-        lost_logs.long_log_on_a_bad_disk,
-        settings={**PLAIN, **HOURS},
-        plan=FaultPlan((Fault(("fsync",), LOG, occurrence=14, errno="EIO"),)),
-        touches_log=True,
-        **REHEARSED,
-    ),
-    "short-writes": Workload(
-        bad_disks.brief_fault,
-        settings=PLAIN,
-        plan=FaultPlan((Fault(("write",), LOG, occurrence=3, keep=50, lasts=3),)),
-        **REHEARSED,
-    ),
-    "moved-log": Workload(moved_logs.moved_log, settings={**PLAIN, **HOURS}, touches_log=True, **REHEARSED),
-    "replaced-under-a-bad-disk": Workload(
-        moved_logs.replaced_under_a_bad_disk,
-        settings={**PLAIN, **HOURS},
-        plan=FaultPlan((Fault(("fsync",), LOG, occurrence=4, errno="EIO"),)),
-        touches_log=True,
-        **REHEARSED,
-    ),
-    "original-in-the-way": Workload(
-        moved_logs.original_in_the_way, settings={**PLAIN, **HOURS}, touches_log=True, **REHEARSED
-    ),
-    "everything-forgotten": Workload(
-        moved_logs.everything_forgotten,
-        settings={**PLAIN, "redelivery_horizon_ms": round(moved_logs.BEYOND * 1000), "compact_after_lines": 2},
-        touches_log=True,
-        **REHEARSED,
-    ),
-    "kept-long": Workload(
-        moved_logs.kept_long,
-        settings={**PLAIN, "compact_after_lines": 4},
-        plan=FaultPlan((Fault(("rename",), "*.jsonl*", errno="EIO"),)),
-        touches_log=True,
-        **REHEARSED,
-    ),
-    "unseen-place": Workload(
-        bad_disks.brief_fault,
-        settings=PLAIN,
-        plan=FaultPlan((Fault(("stat",), LOG, occurrence=4, errno="EIO"),)),
-        **REHEARSED,
-    ),
-    "reopened-twice": Workload(
-        bad_disks.brief_fault,
-        settings=PLAIN,
-        plan=FaultPlan(
-            (Fault(("fsync",), LOG, occurrence=4, errno="EIO"), Fault(("read",), LOG, occurrence=2, errno="EIO"))
-        ),
-        **REHEARSED,
-    ),
     "look-alikes": Workload(strangers.look_alikes, settings=PLAIN, **REHEARSED),
     "slow-body": Workload(
         strangers.slow_body, settings={**PLAIN, "body_timeout_ms": round(strangers.BODY_TIMEOUT_S * 1000)}, **REHEARSED
     ),
     "crowd": Workload(strangers.crowd, settings={**PLAIN, "in_flight_per_key": strangers.PLACES}, **REHEARSED),
-    "kept-short": Workload(bad_disks.kept_short, settings={**PLAIN, "compact_after_lines": 4}, **REHEARSED),
+    **ABOUT_LOGS,
     "fatal-error": Workload(dialects.fatal_error, settings={"inbound_greeting": ""}, faults=False, swept=False),
     "nameless-dial": Workload(dialects.nameless_dial, faults=False, swept=False),
     "silent-dial": Workload(dialects.silent_dial, callee=Callee("no-answer", after_s=70.0), faults=False, swept=False),

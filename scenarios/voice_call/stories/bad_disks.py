@@ -72,12 +72,33 @@ async def full_disk_batch(stage: Stage) -> None:
 
 async def brief_fault(stage: Stage) -> None:
     """The disk refuses once, in the middle of a call; what was refused is delivered again before anything else."""
+    await _refused_for(stage, 3.0)
+
+
+async def longer_fault(stage: Stage) -> None:
+    """The disk refuses, and once more when the manager begins anew; the redelivery after that is taken."""
+    await _refused_for(stage, 8.0)
+
+
+async def _refused_for(stage: Stage, seconds: float) -> None:
     provider = stage.provider
     call = await stage.picked_up(FRIEND)
-    provider.say(call, "can you hear me?")
-    await stage.later(3.0)
+    refused = provider.say(call, "can you hear me?")
+    await stage.later(seconds)
+    stage.expect(refused is not None and refused.acknowledged, "the disk works again, and what it refused is not taken")
     provider.say(call, "now I can")
     await stage.quiet()
+    provider.leave(call)
+    await stage.quiet(5.0)
+
+
+async def short_writes(stage: Stage) -> None:
+    """The disk takes a record byte by byte; that is no error, and nobody is told of one."""
+    provider = stage.provider
+    call = await stage.picked_up(FRIEND)
+    told = provider.say(call, "can you hear me?")
+    await stage.later(3.0)
+    stage.expect(told is not None and told.attempts == 1, "what the disk took piece by piece was refused")
     provider.leave(call)
     await stage.quiet(5.0)
 
@@ -151,17 +172,34 @@ async def cap_on_a_full_disk(stage: Stage) -> None:
 
 async def kept_short(stage: Stage) -> None:
     """A long talk: the log is rewritten whenever it has grown by four lines, neither later nor at every line."""
-    provider = stage.provider
+    await _kept_short(stage, 20)
+
+
+async def long_and_kept_short(stage: Stage) -> None:
+    """The same with sentences so long that the log is read in pieces, and written in some."""
+    await _kept_short(stage, 12_000)
+
+
+async def _kept_short(stage: Stage, length: int) -> None:
+    lengths: list[int] = []
     call = await stage.picked_up(FRIEND)
-    lengths = []
-    for number in range(14):
-        provider.say(call, f"sentence number {number}")
-        await stage.quiet()
-        if os.path.exists(KEPT_LOG):  # other managers keep what they know in other ways
-            with open(KEPT_LOG, "rb") as log:
-                lengths.append(log.read().count(b"\n"))
-    stage.expect(not lengths or lengths == [3, 1, 2, 3, 4, 1, 2, 3, 4, 1, 2, 3, 4, 1], f"the log has {lengths} lines")
+
+    async def talk(numbers: range) -> None:
+        for number in numbers:
+            stage.provider.say(call, f"sentence number {number} " + "and so on " * (length // 10))
+            await stage.quiet()
+            if os.path.exists(KEPT_LOG):  # other managers keep what they know in other ways
+                with open(KEPT_LOG, "rb") as log:
+                    lengths.append(log.read().count(b"\n"))
+
+    await talk(range(15))
+    stage.expect(not lengths or lengths == [3, *(1, 2, 3, 4) * 3, 1, 2], f"the log has {lengths} lines")
+    lengths.clear()
     await stage.restart()
     await stage.quiet()
-    provider.leave(call)
+    await talk(range(15, 20))
+    stage.expect(not lengths or lengths == [3, 1, 2, 3, 4], f"after a restart the log has {lengths} lines")
+    await stage.restart()
+    await stage.quiet()
+    stage.provider.leave(call)
     await stage.quiet()

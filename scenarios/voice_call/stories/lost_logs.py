@@ -60,6 +60,17 @@ async def first_line_lost(stage: Stage) -> None:
     await stage.quiet()
 
 
+async def first_number_lost(stage: Stage) -> None:
+    """Of the first record there is not even a line: the next one tells that it is missing."""
+    provider = stage.provider
+    call = await stage.picked_up(FRIEND, stays=True)
+    provider.damaged(call)
+    await handed_over(stage, lambda lines: b"".join(lines[1:]))
+    doubted = sorted(stage.manager.view()["quarantined"])
+    stage.expect(doubted == ["*"], f"the first line is missing, and {', '.join(doubted) or 'nothing'} is doubted")
+    stage.expect(stage.live(call), "a call is gone of which one line is left")
+
+
 async def _is_refused(stage: Stage, why: str) -> None:
     try:
         manager = await stage.reboot()
@@ -161,8 +172,9 @@ async def end_of_line_lost(stage: Stage) -> None:
     before = shown(stage)
     await handed_over(stage, without_last_end)
     stage.expect(shown(stage) == before, "a line without its end counts for less")
-    provider.say(call, "this has to be said twice")
+    told = [provider.say(call, "this has to be said twice")]
     await stage.later(4.0)
+    stage.expect(all(one.acknowledged for one in told if one), "the disk works again, and what it refused is not taken")
     provider.say(call, "after")
     await stage.quiet()
     before = shown(stage)
@@ -178,8 +190,9 @@ async def end_of_line_in_flight(stage: Stage) -> None:
         provider.say(call, "a")
         await stage.quiet()
     shorter = len(read_lines(log_of(stage.manager.config.store_dir))[-1])
-    provider.say(call, "a" * (1 + CUT_SHORT_AT + 1 - shorter))
+    told = [provider.say(call, "a" * (1 + CUT_SHORT_AT + 1 - shorter))]
     await stage.later(4.0)
+    stage.expect(all(one.acknowledged for one in told if one), "the disk works again, and what it refused is not taken")
     provider.say(call, "after")
     await stage.quiet()
     before = shown(stage)
@@ -191,10 +204,12 @@ async def long_log_on_a_bad_disk(stage: Stage) -> None:
     """A log that is read in pieces; a sync fails, and what stands in it is written anew."""
     provider = stage.provider
     call = await stage.picked_up(FRIEND, stays=True)
+    told = []
     for number in range(12):
-        provider.say(call, f"sentence {number} " + "and so on " * (LONG // 10))
+        told.append(provider.say(call, f"sentence {number} " + "and so on " * (LONG // 10)))
         await stage.quiet(0.01)
     await stage.later(4.0)
+    stage.expect(all(one.acknowledged for one in told if one), "the disk works again, and what it refused is not taken")
     provider.say(call, "after")
     await stage.quiet()
     before = shown(stage)
