@@ -214,6 +214,22 @@ def is_mounted(folder: str) -> bool:
         return any(line.split(" ", 5)[4] == escaped and " fuse.harness " in line for line in table)
 
 
+def processes_of(folder: str) -> set[int]:
+    """The processes that were started with this folder as their HARNESS_ROOT."""
+    wanted = b"HARNESS_ROOT=" + os.fsencode(folder)
+    found: set[int] = set()
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                with open(f"/proc/{name}/environ", "rb") as file:
+                    variables = file.read().split(b"\0")
+            except OSError:
+                continue
+            if wanted in variables:
+                found.add(int(name))
+    return found - {os.getpid()}
+
+
 def descendants() -> set[int]:
     """The living processes below this one; zombies do not count."""
     parent_of: dict[int, int] = {}

@@ -73,14 +73,15 @@ class Session:
         self._news: dict[str, dict[str, Any]] = {}
         self._lost = False
         self._program = 0
+        self._tool = ""
         self._handlers: dict[int, Callable[[], None]] = {}
 
     def __enter__(self) -> Self:
-        tool = find_tool()
+        self._tool = find_tool()
         self.root = prepare_root(self.root)
         try:
             self._start_guardian()
-            self._mount(tool)
+            self._mount()
         except BaseException:
             self.close()
             raise
@@ -161,7 +162,7 @@ class Session:
 
     # -- the mount -------------------------------------------------------------------------------------------------
 
-    def _mount(self, tool: str) -> None:
+    def _mount(self) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         complaint, complains = os.pipe()
         with ours, os.fdopen(complaint, "rb") as errors:
@@ -169,7 +170,7 @@ class Session:
             with theirs:
                 try:
                     self._tell(
-                        {"do": "mount", "folder": str(self.root), "tool": tool, "options": options},
+                        {"do": "mount", "folder": str(self.root), "tool": self._tool, "options": options},
                         [theirs.fileno(), complains],
                     )
                 finally:
@@ -315,7 +316,21 @@ class Session:
                 self._guardian.kill()
                 self._guardian.wait()
             self._guardian = None
+        if self._lost:
+            self._clear_alone()
         self.choke.close()
+
+    def _clear_alone(self) -> None:
+        """The guardian was killed, and its program with it (PR_SET_PDEATHSIG): what it would have done, as far as we can.
+
+        The connection is closed, so nobody is waited for: who still uses the folder gets errors.
+        """
+        for pid in guardian_file.processes_of(str(self.root)):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        if guardian_file.is_mounted(str(self.root)):
+            words = [self._tool, "-u", "-z", "-q", "--", str(self.root)]
+            subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, check=False)
 
 
 def _received(channel: socket.socket) -> int | None:
