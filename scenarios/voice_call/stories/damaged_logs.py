@@ -61,12 +61,17 @@ def _before(what: bytes) -> Callable[[Lines, int, str], Lines]:
 
 
 def _behind(line: Callable[[int, str], bytes]) -> Callable[[Lines, int, str], Lines]:
-    return lambda lines, at, call: [*lines, line(fields_of(lines[-1])["seq"], call)]
+    return lambda lines, at, call: [*lines, line(_number(lines), call)]
 
 
-def _newer(number: int, call: object) -> bytes:
+def _number(lines: Lines) -> int:
+    last: int = fields_of(lines[-1])["seq"]
+    return last
+
+
+def _newer(number: int, call: object, length: int = 0) -> bytes:
     """A line of a version that is not known, with a generation that no writer here has come to."""
-    body = {"call": call, "says": _MORE.decode()}
+    body = {"call": call, "says": _MORE.decode(), "more": "+" * length}
     return sealed({"v": 2, "seq": number, "gen": 41, "call": call, "kind": "other", "body": body})
 
 
@@ -103,7 +108,7 @@ DAMAGES: Final = (
         lost=(2, 3),
         kept=b"####",
     ),
-    Damage("zeros stand before a line", _before(bytes(512)), (ANY,), kept=bytes(512)),
+    Damage("zeros stand before a line", _before(bytes(512)), (ANY,), kept=bytes(512) + b"\n"),
     Damage("zeros stand on a line of their own", _before(bytes(600) + b"\n"), (ANY,), kept=bytes(600) + b"\n"),
     Damage("a newer version has added a line", _behind(lambda last, call: _newer(last + 1, call)), (MINE,), kept=_MORE),
     Damage(
@@ -138,6 +143,19 @@ DAMAGES: Final = (
         kept=_MORE,
     ),
     Damage("a line is no JSON, nor what its head says", _before(_not_json(_HEAD % "\\q")), (ANY,), kept=_MORE),
+    Damage(
+        "a line is missing, and the others stand there twice",
+        lambda lines, at, call: [line for line in lines[:at] + lines[at + 1 :] for _ in range(2)],
+        (ANY,),
+        (),
+        lost=(2,),
+    ),
+    Damage(
+        "a newer version has added many long lines",
+        lambda lines, at, call: [*lines, *(_newer(_number(lines) + 1 + more, call, 9_000) for more in range(12))],
+        (MINE,),
+        kept=_MORE,
+    ),
     Damage("a line has no number", _again(seq=None), (ANY,), kept=b'"seq":null'),
     Damage("a line has no generation", _again(gen="one"), (ANY,), kept=b'"gen":"one"'),
     Damage("of a list something is forgotten that was never there", _in_place(_forgetting), (MINE,), ()),

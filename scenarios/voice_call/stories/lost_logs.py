@@ -2,9 +2,10 @@
 
 import contextlib
 import os
+from collections.abc import Callable
 from typing import Final
 
-from scenarios.voice_call.log_lines import fields_of, log_of, put, read_lines, scratched
+from scenarios.voice_call.log_lines import fields_of, log_of, put, read_lines, scratched, sealed
 from scenarios.voice_call.manager.store import StoreUnavailable
 from scenarios.voice_call.stage import FAR_AWAY, FRIEND, OTHER_FRIEND, Stage
 from scenarios.voice_call.stories.odd_logs import LONG, Lines, handed_over, shown, without_last_end
@@ -69,6 +70,32 @@ async def first_number_lost(stage: Stage) -> None:
     doubted = sorted(stage.manager.view()["quarantined"])
     stage.expect(doubted == ["*"], f"the first line is missing, and {', '.join(doubted) or 'nothing'} is doubted")
     stage.expect(stage.live(call), "a call is gone of which one line is left")
+
+
+async def only_newer(stage: Stage) -> None:
+    """All that can be read in the log is a line of a newer version: that is not nothing, and is kept with the rest."""
+    provider = stage.provider
+    call = provider.ring(FRIEND, stays=True)
+    await stage.quiet()
+    provider.damaged(call)
+    good = read_lines(log_of(stage.manager.config.store_dir))
+    name = fields_of(good[0])["call"]
+    newer = sealed({"v": 2, "seq": 1, "gen": 1, "call": name, "kind": "other", "body": {}})
+    oldest = b'{"callId":"long-ago","direction":"inbound","state":"completed"}\n'
+    for others, doubted in (([b"##\n", b"##\n"], {"*", name}), ([oldest], {name, "long-ago"})):
+        await handed_over(stage, _instead([newer, *others]))
+        found = set(stage.manager.view()["quarantined"])
+        stage.expect(found == doubted, f"{sorted(found)} is doubted, and has to be {sorted(doubted)}")
+        stage.expect(not shown(stage), "a call is shown of which nothing can be read")
+        kept = set(read_lines(log_of(stage.manager.config.store_dir)))
+        stage.expect({newer, *others} <= kept, "what could not be read was not kept")
+    await handed_over(stage, _instead(good))
+    provider.leave(call)
+    await stage.quiet()
+
+
+def _instead(others: Lines) -> Callable[[Lines], bytes]:
+    return lambda lines: b"".join(others)
 
 
 async def _is_refused(stage: Stage, why: str) -> None:

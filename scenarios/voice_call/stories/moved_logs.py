@@ -99,6 +99,7 @@ async def original_in_the_way(stage: Stage) -> None:
     provider.connect(None)
     store = stage.manager.config.store_dir
     old = b'{"callId":"long-ago","direction":"inbound","state":"completed","endReason":"completed"}\n'
+    old += b'{"callId":"odd","direction":"inbound","state":"completed","from":7}\nno line of any version\n'
     path, place = log_of(store), os.path.join(store, "calls.v0.jsonl")
     good = read_lines(path)
     put(path, old)
@@ -117,15 +118,24 @@ async def original_in_the_way(stage: Stage) -> None:
     for _ in range(2):
         put(path, old)
         stage.manager = await stage.reboot()
-        stage.expect("long-ago" in shown(stage), "a call of the older version's log is not shown")
+        _ensure_both(stage)
         with open(place, "rb") as file:
             stage.expect(file.read() == old, "the older version's log is not kept")
+        await stage.manager.stop()
+        stage.manager = await stage.reboot()
+        _ensure_both(stage)
         await stage.manager.stop()
         os.unlink(place)
     put(path, b"".join(good))
     stage.manager = await stage.reboot()
     provider.say(call, "this is now")
     await stage.quiet()
+
+
+def _ensure_both(stage: Stage) -> None:
+    known, doubted = sorted(shown(stage)), sorted(stage.manager.view()["quarantined"])
+    stage.expect(known == ["long-ago", "odd"], f"of two calls of the older version's log {', '.join(known)} is shown")
+    stage.expect(doubted == ["*", "odd"], f"a line and a field of the old log are lost, and {doubted} is doubted")
 
 
 async def everything_forgotten(stage: Stage) -> None:

@@ -72,12 +72,19 @@ def backwards(lines: Lines) -> bytes:
 def with_a_stale_writer(lines: Lines) -> bytes:
     """A writer whose time was over has written two more lines, with numbers that its successor gave as well."""
     first = _first_of_the_last_writer(lines)
-    return b"".join(lines[:first] + _overtaken(lines, first) + lines[first:])
+    return b"".join(lines[:first] + _overtaken(lines, first, fields_of(lines[first])["seq"]) + lines[first:])
 
 
 def with_a_late_stale_writer(lines: Lines) -> bytes:
     """Its lines stand behind those of its successor."""
-    return b"".join(lines + _overtaken(lines, _first_of_the_last_writer(lines)))
+    first = _first_of_the_last_writer(lines)
+    return b"".join(lines + _overtaken(lines, first, fields_of(lines[first])["seq"]))
+
+
+def with_an_outlasting_stale_writer(lines: Lines) -> bytes:
+    """A writer whose time was over has gone on behind its successor, with numbers that nobody else gave."""
+    first = _first_of_the_last_writer(lines)
+    return b"".join(lines + _overtaken(lines, first, fields_of(lines[-1])["seq"] + 1))
 
 
 def _next(lines: Lines) -> bytes:
@@ -92,13 +99,13 @@ def _first_of_the_last_writer(lines: Lines) -> int:
     return generations.index(max(generations))
 
 
-def _overtaken(lines: Lines, first: int) -> Lines:
-    """Two lines of the last writer but one, which end the calls that it knew."""
-    number, generation = fields_of(lines[first])["seq"], fields_of(lines[first - 1])["gen"]
+def _overtaken(lines: Lines, first: int, number: int) -> Lines:
+    """Two lines of the last writer but one, with these numbers, which end the calls that it knew."""
+    generation = fields_of(lines[first - 1])["gen"]
     ending = fields_of(_next(lines))["body"]
     return [
         resealed(line, seq=number + behind, gen=generation, kind="call.ended", body=ending)
-        for behind, line in enumerate(lines[first - 2 : first])
+        for behind, line in enumerate(reversed(lines[first - 2 : first]))
     ]
 
 
@@ -114,6 +121,7 @@ HARMLESS: Final[tuple[Callable[[Lines], bytes], ...]] = (
     backwards,
     with_a_stale_writer,
     with_a_late_stale_writer,
+    with_an_outlasting_stale_writer,
 )
 
 
@@ -174,10 +182,19 @@ def _of_plain_lines(change: Callable[[Lines], bytes]) -> Callable[[Lines], bytes
 
 def _plain(lines: Lines) -> Lines:
     """The lines as one writer after the other has left them, without what was done to the log before."""
-    newest: dict[int, bytes] = {}
-    for line in sorted((line.rstrip(b"\r\n") + b"\n" for line in lines), key=lambda line: fields_of(line)["gen"]):
-        newest[fields_of(line)["seq"]] = line
-    return [newest[number] for number in sorted(newest)]
+    plain: dict[int, bytes] = {}
+    last = -1
+    known = {line.rstrip(b"\r\n") + b"\n" for line in lines}
+    for line in sorted(known, key=lambda line: (-fields_of(line)["gen"], fields_of(line)["seq"])):
+        said = fields_of(line)
+        if plain and last != said["gen"]:
+            limit = min(plain)
+        elif not plain:
+            limit = said["seq"] + len(lines) * len(lines)
+        last = said["gen"]
+        if said["seq"] < limit:
+            plain[said["seq"]] = line
+    return [plain[number] for number in sorted(plain)]
 
 
 def shown(stage: Stage) -> dict[str, Any]:

@@ -16,6 +16,7 @@ CONTRACT = by_phase(SCENARIO.contract())
 LOGLESS = {
     "unusable-logs",
     "first-line-lost",
+    "only-newer",
     "known-by-name",
     "moved-log",
     "replaced-under-a-bad-disk",
