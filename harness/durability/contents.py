@@ -1,21 +1,14 @@
 """Contents: the parts that the versions of one file are made of.
 
 A file's pending units are a chain of sizes and a chain of data for each sector (rule 1), so a version is: how many
-sizes survived, and for each sector that those sizes show, how much of its chain. Sectors are independent once the size
-is chosen, so versions are counted as a sum of products and listed without repetition; a version's key is put together
-from the keys of its sectors (`File.key`), its bytes only when somebody asks for them.
+sizes survived, and for each sector that those sizes show, how much of its chain. A `Choice` is one content of one sector.
 """
 
-import itertools
 from collections.abc import Iterator, Sequence
-from random import Random
-from typing import Final, NamedTuple
+from typing import NamedTuple, TypeAlias
 
-from harness.disk import SECTOR, File, sector_key, size_key
+from harness.disk import SECTOR, File, sector_key
 from harness.durability.units import DataUnit, SizeUnit, UnitId
-
-_REMEMBERED: Final = 16_384
-"""Bytes up to which a version keeps its content for the next who asks."""
 
 
 class FileHistory:
@@ -98,13 +91,11 @@ class FileHistory:
         self._grown.clear()
         self._shown.clear()
 
-    def fold(self, pending: int) -> None:
-        """All sizes are durable: make them, and the durable data, the new base; keep the data that is still pending.
+    def fold(self, durable: File, pending: int) -> None:
+        """All sizes are durable: what is `durable` becomes the new base; keep the data that is still pending.
 
         Bytes that a later, durable shrink discarded can never come back: they leave the pending units.
         """
-        everything = Row(self, len(self.sizes), pending, 0, ~0)
-        durable = next(iter(everything.versions()))
         shrinks = [size for size in self.sizes if size.shrinks]
         sectors: dict[int, list[DataUnit]] = {}
         for sector, chain in self.sectors.items():
@@ -114,7 +105,7 @@ class FileHistory:
                 unit.data = unit.data[: max(0, limit - unit.start)]
             if left:
                 sectors[sector] = left
-        self.base = durable.file()
+        self.base = durable
         self._base_keys.clear()
         self._grown.clear()
         self._shown.clear()
@@ -123,197 +114,53 @@ class FileHistory:
 
 
 class Choice(NamedTuple):
-    """One content of a sector: its key, its visible bytes, and the units of its chain that are not in it."""
+    """One content of a sector: its key, its visible bytes, the units of its chain that are not in it (as few as give this
+    content), and how many lengths of the chain give it."""
 
     key: int
     data: bytes
     missing: tuple[UnitId, ...]
+    ways: int
 
 
-class Version:
-    """One content of a file: its key, the units that are not in it, and its bytes on demand."""
-
-    __slots__ = ("_choices", "_file", "_row", "key")
-
-    def __init__(self, key: int, row: "Row", choices: tuple[Choice, ...]) -> None:
-        self.key = key
-        self._row = row
-        self._choices = choices
-        self._file: File | None = None
-
-    @property
-    def missing(self) -> tuple[UnitId, ...]:
-        missing = self._row.missing
-        for choice in self._choices:
-            if choice.missing:
-                missing += choice.missing
-        return missing
-
-    def file(self) -> File:
-        if self._file is not None:
-            return self._file
-        file = self._row.build(self.key, self._choices)
-        if file.size <= _REMEMBERED:
-            self._file = file
-        return file
+Shared: TypeAlias = dict[tuple[int, int, int, int], list[Choice]]
+"""(sector, low, high, visible bytes) -> its choices: most rows of a file have them in common."""
 
 
-class Row:
-    """All versions with the first `count` sizes of the chain.
+def reach(chain: Sequence[DataUnit], pending: int, inside: int, outside: int) -> tuple[int, int]:
+    """(fewest, most) units of a chain that may have survived."""
+    low = high = 0
+    for index, unit in enumerate(chain):
+        if not unit.bit & pending or unit.bit & inside:
+            low = index + 1
+        elif unit.bit & outside:
+            break
+        high = index + 1
+    return low, high
 
-    `pending`: units that are not durable; `inside`, `outside`: units that must, and must not, be in the version.
-    """
 
-    __slots__ = ("_clip", "_history", "_key", "_sectors", "_shared", "missing", "sides", "size")
-
-    def __init__(
-        self,
-        history: FileHistory,
-        count: int,
-        pending: int,
-        inside: int,
-        outside: int,
-        shared: dict[tuple[int, int, int, int], list[Choice]] | None = None,
-    ) -> None:
-        self._history = history
-        self._shared = shared if shared is not None else {}
-        sizes = history.sizes
-        self.size = sizes[count - 1].size if count else history.base.size
-        if count:
-            inside |= sizes[count - 1].down
-        shrinks = [unit for unit in sizes[:count] if unit.shrinks]
-        self._clip = min((unit.size for unit in shrinks), default=history.base.size)
-        self._clip = min(self._clip, history.base.size)
-        missing = [unit.id for unit in sizes[count:]]
-        self._sectors: list[int] = []
-        self.sides: list[list[Choice]] = []
-        for sector, chain in history.sectors.items():
-            low = high = 0
-            for index, unit in enumerate(chain):
-                if not unit.bit & pending or unit.bit & inside:
-                    low = index + 1
-                elif unit.bit & outside:
-                    break
-                high = index + 1
-            if sector * SECTOR < self.size:
-                self._sectors.append(sector)
-                self.sides.append(self._choices(sector, chain, low, high, shrinks))
-            else:
-                missing += [unit.id for unit in chain[high:]]
-        self.missing = tuple(missing)
-        self._key = self._static_key()
-
-    def _choices(
-        self, sector: int, chain: list[DataUnit], low: int, high: int, shrinks: list[SizeUnit]
-    ) -> list[Choice]:
-        """The different contents of `sector` with `low` to `high` units of its chain, most units first."""
-        history = self._history
-        visible = min(self.size - sector * SECTOR, SECTOR)
-        cutting = [unit for unit in shrinks if unit.size < (sector + 1) * SECTOR] if shrinks else shrinks
-        name = (sector, low, high, visible)
-        if not cutting and name in self._shared:
-            return self._shared[name]
-        choices: list[Choice] = []
-        seen: set[int] = set()
-        for length in range(high, low - 1, -1):
-            if cutting:
-                key, data = history.shown_shrunk(sector, length, visible, cutting)
-            else:
-                key, data = history.shown(sector, length, visible)
-            if key not in seen:
-                seen.add(key)
-                choices.append(Choice(key, data, tuple([unit.id for unit in chain[length:]])))
-        if not cutting:
-            self._shared[name] = choices
-        return choices
-
-    def _static_key(self) -> int:
-        """The key of everything but the sectors that have a choice."""
-        history, clip = self._history, self._clip
-        base, size = history.base, self.size
-        key = base.key ^ size_key(base.size) ^ size_key(size)
-        changed = min(clip, size) // SECTOR if min(clip, size) < max(base.size, size) else -(-size // SECTOR)
-        chosen = set(self._sectors)
-        for sector in chosen:
-            if sector < changed:
-                key ^= history.base_key(sector)
-        for sector in range(changed, -(-base.size // SECTOR)):
-            key ^= history.base_key(sector)
-        for sector in range(changed, -(-size // SECTOR)):
-            if sector not in chosen:
-                key ^= sector_key(sector, self._static_sector(sector))
-        return key
-
-    def _static_sector(self, sector: int) -> bytes:
-        visible = min(self.size - sector * SECTOR, SECTOR)
-        kept = self._history.base_sector(sector, min(self._clip, self.size)) if sector * SECTOR < self._clip else b""
-        return kept + bytes(visible - len(kept))
-
-    def count(self) -> int:
-        total = 1
-        for side in self.sides:
-            total *= len(side)
-        return total
-
-    def versions(self) -> Iterator[Version]:
-        for choices in itertools.product(*self.sides):
-            key = self._key
-            for choice in choices:
-                key ^= choice.key
-            yield Version(key, self, choices)
-
-    def plain(self, *, whole: bool) -> Version:
-        """Each sector with most of its units, or each with fewest."""
-        return self._version(tuple([side[0] if whole else side[-1] for side in self.sides]))
-
-    def but_one(self, index: int, *, whole: bool) -> Version:
-        """As `plain`, one sector the other way round."""
-        choices = [side[0] if whole else side[-1] for side in self.sides]
-        choices[index] = self.sides[index][-1 if whole else 0]
-        return self._version(tuple(choices))
-
-    def sample(self, chance: Random) -> Version:
-        whole = chance.random()
-        return self._version(
-            tuple(
-                [side[0] if len(side) == 1 or chance.random() < whole else chance.choice(side) for side in self.sides]
-            )
-        )
-
-    def _version(self, choices: tuple[Choice, ...]) -> Version:
-        key = self._key
-        for choice in choices:
-            key ^= choice.key
-        return Version(key, self, choices)
-
-    def keys(self) -> Iterator[int]:
-        keys = [self._key]
-        for side in self.sides:
-            keys = [key ^ choice.key for key in keys for choice in side]
-        return iter(keys)
-
-    def holds(self, file: File) -> bool:
-        """Whether `file` has the content of one of these versions; costs what changed, however many there are."""
-        if file.size != self.size:
-            return False
-        key = self._key
-        for sector, side in zip(self._sectors, self.sides, strict=True):
-            data = file.read(sector * SECTOR, SECTOR)
-            found = next((choice.key for choice in side if choice.data == data), None)
-            if found is None:
-                return False
-            key ^= found
-        return key == file.key
-
-    def build(self, key: int, choices: tuple[Choice, ...]) -> File:
-        history, size = self._history, self.size
-        if history.appended and all(
-            choice.data == history.live.read(sector * SECTOR, len(choice.data))
-            for sector, choice in zip(self._sectors, choices, strict=True)
-        ):
-            return File.keyed(history.live.buffer, size, key)
-        buffer = bytearray(memoryview(history.base.buffer)[: min(self._clip, size)])
-        buffer += bytes(size - len(buffer))
-        for sector, choice in zip(self._sectors, choices, strict=True):
-            buffer[sector * SECTOR : sector * SECTOR + len(choice.data)] = choice.data
-        return File.keyed(buffer, size, key)
+def choices_of(
+    history: FileHistory, sector: int, low: int, high: int, size: int, shrinks: Sequence[SizeUnit], shared: Shared
+) -> list[Choice]:
+    """The different contents of `sector`, in a file of `size` bytes, with `low` to `high` units of its chain, most first."""
+    visible = min(size - sector * SECTOR, SECTOR)
+    cutting = [unit for unit in shrinks if unit.size < (sector + 1) * SECTOR] if shrinks else shrinks
+    name = (sector, low, high, visible)
+    if not cutting and name in shared:
+        return shared[name]
+    chain = history.sectors[sector]
+    found: dict[int, Choice] = {}
+    for length in range(high, low - 1, -1):
+        if cutting:
+            key, data = history.shown_shrunk(sector, length, visible, cutting)
+        else:
+            key, data = history.shown(sector, length, visible)
+        known = found.get(key)
+        if known is None:
+            found[key] = Choice(key, data, tuple([unit.id for unit in chain[length:]]), 1)
+        else:
+            found[key] = known._replace(ways=known.ways + 1)
+    choices = list(found.values())
+    if not cutting:
+        shared[name] = choices
+    return choices

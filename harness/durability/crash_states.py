@@ -13,12 +13,12 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from harness.disk import DiskImage, Node
-from harness.durability.contents import Version
 from harness.durability.counting import bits_of, count_down_sets
 from harness.durability.cuts import ByteCuts
 from harness.durability.observable import ObservableStates, Observed
 from harness.durability.pending import Pending
 from harness.durability.profiles import Profile
+from harness.durability.rows import Version
 from harness.durability.scenes import Scene, Scenes, distinct_in, file_at
 from harness.durability.state import CrashState, State
 from harness.durability.tears import cut_bases, cut_lengths, page_prefixes

@@ -8,7 +8,7 @@ looked at it, and only there the states branch; a temporary file that recovery n
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
-from harness.durability.contents import Version
+from harness.durability.rows import Version
 from harness.durability.scenes import Scene
 from harness.durability.state import CrashState, State
 from harness.durability.trees import CrashImage

@@ -18,6 +18,7 @@ from harness.durability.contents import FileHistory
 from harness.durability.order import Order
 from harness.durability.profiles import Profile
 from harness.durability.units import DataUnit, EntryUnit, SizeUnit, Unit, units_of
+from harness.durability.versions import version_of
 from harness.trace import (
     Create,
     Evict,
@@ -271,7 +272,7 @@ class Pending:
             self.nodes[ino] = history.live
             del self.histories[ino]
         elif history.sizes and not any(unit.bit & self.pending for unit in history.sizes):
-            history.fold(self.pending)
+            history.fold(version_of(history, self.pending, 0).file(), self.pending)
             self.nodes[ino] = history.base
 
     def _settle_names(self, units: list[EntryUnit]) -> None:

@@ -6,7 +6,8 @@ from random import Random
 from typing import Final
 
 from harness.disk import SECTOR, File
-from harness.durability.contents import Choice, FileHistory, Row, Version
+from harness.durability.contents import FileHistory, Shared
+from harness.durability.rows import Row, Version
 
 _COUNTED: Final = 1_000_000
 """Rows times sectors up to which versions are counted row by row: a write of half a mebibyte."""
@@ -50,7 +51,7 @@ class FileVersions:
         self._pending, self._inside, self._outside = pending, inside, outside
         self._counts = range(high, low - 1, -1)
         self._rows: dict[int, Row] = {}
-        self._shared: dict[tuple[int, int, int, int], list[Choice]] = {}
+        self._shared: Shared = {}
         self._total: tuple[int, bool] | None = None
         self._listed: list[Version] | None = None
         self._keys: frozenset[int] | None = None

@@ -1,0 +1,101 @@
+"""Looks: what a run saw of the contents of files, sector by sector.
+
+A run asks a file for its size, for some of its bytes or for all of them. A look at bytes is taken to the sectors that it
+touches: sectors are what the disk decides about. Its answer is a key: equal for two files exactly when the run was told
+the same, whether the file ended inside the look included.
+
+A look stands for the same place of the file that the life began with, also when the life has changed the file by then:
+what is at an offset now follows from what was there, from where the file ended, and from what the life did, which
+follows from what it saw before.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple
+
+from harness.disk import SECTOR, File, Node, sector_key, size_key
+
+ALL: Final = 2**62
+"""An end beyond that of every file."""
+
+
+class Look(NamedTuple):
+    """At the bytes of inode `ino` from `start` up to `end`; at its size where `start` is negative."""
+
+    ino: int
+    start: int
+    end: int
+
+
+class Span(NamedTuple):
+    """The sectors from `first` on, below `last`; all, with the size, where `last` is ALL; the size alone (see SIZE)."""
+
+    first: int
+    last: int
+
+
+SIZE: Final = Span(-1, -1)
+WHOLE: Final = Span(0, ALL)
+
+
+def spans_of(looks: Iterable[int | Look], nodes: Mapping[int, Node]) -> list[tuple[int, Span]]:
+    """(inode, what of it) in the order of the looks, without what was known already. A number is a look at the whole.
+
+    `nodes`: those that the run began with. What is not a file among them is the run's own, or part of the names.
+    """
+    found: list[tuple[int, Span]] = []
+    known: dict[int, list[Span]] = {}
+    for look in looks:
+        ino, start, end = (look, 0, ALL) if isinstance(look, int) else look
+        node = nodes.get(ino)
+        if node.__class__ is not File:
+            continue
+        assert isinstance(node, File)
+        seen = known.get(ino)
+        if seen is None:
+            seen = known[ino] = []
+        elif seen[-1] is WHOLE:
+            continue
+        span = _span(start, end, node.size, SIZE in seen)
+        if is_known(span, seen, node.size):
+            continue
+        if span is WHOLE and found[-1:] == [(ino, SIZE)]:
+            found.pop()  # who asks how much there is and takes all of it has asked for the whole
+        found.append((ino, span))
+        seen.append(span)
+    return found
+
+
+def _span(start: int, end: int, size: int, sized: bool) -> Span:
+    if start < 0:
+        return SIZE
+    first, last = start // SECTOR, -(-end // SECTOR)
+    if last * SECTOR > size or (sized and end >= size):
+        last = ALL
+    return WHOLE if not first and last == ALL else Span(first, last)
+
+
+def is_known(span: Span, seen: Iterable[Span], size: int) -> bool:
+    """Whether who has seen these spans of a file of `size` bytes can answer for this one."""
+    for one in seen:
+        if one.first < 0:
+            if span.first < 0 or span.first * SECTOR >= size:
+                return True
+        elif span.first < 0:
+            if one.last * SECTOR > size:
+                return True
+        elif one.first <= span.first and (span.last <= one.last or one.last * SECTOR > size):
+            return True
+    return False
+
+
+def answer(file: File, span: Span) -> int:
+    """What a look at this span of `file` is told, as a key."""
+    if span.first < 0:
+        return file.size
+    if span.first == 0 and span.last == ALL:
+        return file.key
+    end = min(file.size, span.last * SECTOR)
+    key = size_key(end)
+    for sector in range(span.first, -(-end // SECTOR)):
+        key ^= sector_key(sector, file.read(sector * SECTOR, min(SECTOR, end - sector * SECTOR)))
+    return key
