@@ -38,6 +38,9 @@ class Check(msgspec.Struct, frozen=True):
     complaint: str | None = None
 
 
+_CONTENT: Final = Check()
+
+
 class Believer(World):
     """The world of `crash_test`: it remembers what was marked, as the very objects."""
 
@@ -170,7 +173,7 @@ def _frozen_copy(value: Any) -> Any:
 
 def _check_of(said: object) -> Check:
     """`recovered` must raise; one that answers False has not understood that, and must not count as content."""
-    return Check("recovered(marks) returned False: it must raise, use assert") if said is False else Check()
+    return Check("recovered(marks) returned False: it must raise, use assert") if said is False else _CONTENT
 
 
 def complaint(error: BaseException) -> str:

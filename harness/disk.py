@@ -114,16 +114,16 @@ class File:
 
     def _compute_key(self) -> int:
         if self._origin is None:
-            return _sectors_key(self.buffer, 0, self.size) ^ _size_key(self.size)
+            return _sectors_key(self.buffer, 0, self.size) ^ size_key(self.size)
         older, changed = self._origin
         first = changed - changed % SECTOR
         # A write in the middle leaves a tail that did not change; hashing it again is rare and only costs time.
         return (
             older.key
-            ^ _size_key(older.size)
+            ^ size_key(older.size)
             ^ _sectors_key(older.buffer, first, older.size)
             ^ _sectors_key(self.buffer, first, self.size)
-            ^ _size_key(self.size)
+            ^ size_key(self.size)
         )
 
     @classmethod
@@ -142,16 +142,12 @@ _new_file: Final = File.__new__
 
 def size_key(size: int) -> int:
     """What the size contributes to `File.key`."""
-    return _size_key(size)
+    return xxhash.xxh3_128_intdigest(size.to_bytes(8, "little"), seed=2**63)
 
 
 def sector_key(index: int, data: bytes | bytearray | memoryview) -> int:
     """What sector `index` contributes to `File.key`; `data`: its bytes, at most `SECTOR`, fewer at the file's end."""
     return xxhash.xxh3_128_intdigest(data, seed=index)
-
-
-def _size_key(size: int) -> int:
-    return xxhash.xxh3_128_intdigest(size.to_bytes(8, "little"), seed=2**63)
 
 
 def _sectors_key(buffer: bytes | bytearray, first: int, size: int) -> int:
@@ -191,6 +187,8 @@ class SymbolicLink:
 
 
 Node: TypeAlias = File | Folder | SymbolicLink
+
+Places: TypeAlias = dict[tuple[str, bool], tuple[int, str, int | None]]
 
 
 def apply_to(nodes: dict[int, Node], op: Item) -> None:
@@ -254,12 +252,16 @@ class DiskImage:
 
     Inodes that no path reaches may be present (an open, unlinked file of a living process); they are not part of the
     image's identity, and after a crash they do not exist.
+
+    `places` is where a kernel notes how it resolved a path, (path, last link followed) -> (folder, name, inode or None):
+    images that differ only in the contents of files share it, so that a sweep resolves a path once and not in each state.
     """
 
-    __slots__ = ("nodes",)
+    __slots__ = ("nodes", "places")
 
     def __init__(self, nodes: dict[int, Node] | None = None) -> None:
         self.nodes: dict[int, Node] = nodes if nodes is not None else {ROOT: Folder()}
+        self.places: Places = {}
 
     @classmethod
     def with_folders(cls, *paths: str) -> "DiskImage":

@@ -5,22 +5,24 @@ from typing import Final
 
 import xxhash
 
-from harness.disk import DiskImage, File, Folder, Node, SymbolicLink
+from harness.disk import DiskImage, File, Folder, Node, Places, SymbolicLink
 from harness.durability.units import Edit
 from harness.trace import ROOT
 
 
 class Tree:
-    """`folders`: those that differ from the durable ones; `files`: inodes of the named regular files, by path.
+    """`folders`: those that differ from the durable ones; `files`: inodes of the named regular files, by path; `places`:
+    what kernels found out about paths (`DiskImage.places`).
 
     `shape` stands for all paths, types, link targets and hard links (a hash): two images are one exactly when their
     shapes and the keys of their files, in order, are equal.
     """
 
-    __slots__ = ("files", "folders", "shape")
+    __slots__ = ("files", "folders", "places", "shape")
 
     def __init__(self, folders: dict[int, Folder], shape: int, files: tuple[int, ...]) -> None:
         self.folders: Final = folders
+        self.places: Final[Places] = {}
         self.shape: Final = shape
         self.files: Final = files
 
@@ -77,10 +79,13 @@ class CrashImage(DiskImage):
 
     __slots__ = ("files", "state_key")
 
-    def __init__(self, nodes: dict[int, Node], state_key: StateKey, files: tuple[int, ...]) -> None:
+    def __init__(
+        self, nodes: dict[int, Node], state_key: StateKey, files: tuple[int, ...], places: Places | None = None
+    ) -> None:
         self.nodes = nodes
         self.state_key = state_key
         self.files = files
+        self.places = places if places is not None else {}
 
     @classmethod
     def of(cls, image: DiskImage) -> "CrashImage":

@@ -111,76 +111,110 @@ def judge_restart(
     `world` has been restored to the moment of death. `lives` collects the lives, for digests and timelines. `known`:
     last restarts that this sweep has seen, which are not run again.
     """
-    violations: list[Told] = []
-    reported = lives is not None
-    life: AnyLife = Life(scenario, world, image, at=at, seed=seed, ledger=ledger, probes=probes, tracing_lines=reported)
+    life: AnyLife = Life(
+        scenario, world, image, at=at, seed=seed, ledger=ledger, probes=probes, tracing_lines=lives is not None
+    )
     if lives is not None:
         lives.append(life)
-    settled: object = None
-    recovered_items = 0
-    phase = Phase.RESTARTED
+    kernel = life.kernel
+    items = kernel.trace.items
+    recovered = 0
     observed: object = None
     failure: str | None = None
+    told: list[Told] = []
     try:
         subject = life.boot()
-        recovered_items = len(life.kernel.trace.items)
+        recovered = len(items)
         observed = life.observe(subject)
         if not scenario.has_boot:  # then looking is what recovers
-            recovered_items = len(life.kernel.trace.items)
+            recovered = len(items)
     except SubjectBroke as error:
-        failure = _failure(error, violations, phase)
-
-    def case(seen: object, before: object = None) -> Case[Any, Any]:
-        return Case(phase, life.ledger, ledger, world, seen, before, failure, life.now(), fault_fired)
-
-    violations += look(contract, case(observed, previous))
+        failure = _failure(error, told, Phase.RESTARTED)
+    now = life.clock.now()
+    told += look(
+        contract,
+        Case(Phase.RESTARTED, life.ledger, ledger, world, observed, previous, failure, now, fault_fired),
+    )
+    settled = observed
     if failure is None and type(scenario).settle is not Scenario.settle:
-        phase = Phase.SETTLED
+        settled = None
         try:
             life.settle(subject)
             settled = life.observe(subject)
         except SubjectBroke as error:
-            failure = _failure(error, violations, phase)
-        violations += look(contract, case(settled))
-    elif failure is None:
-        settled = observed
+            failure = _failure(error, told, Phase.SETTLED)
+        now = life.clock.now()
+        told += look(
+            contract, Case(Phase.SETTLED, life.ledger, ledger, world, settled, None, failure, now, fault_fired)
+        )
     life.end()
-    reads = life.kernel.reads
-    boot_items = tuple(item for item in life.kernel.trace.items[:recovered_items] if not isinstance(item, Mark))
-    if failure is None and any(not isinstance(item, Mark) for item in life.kernel.trace.items):
-        disk, at_again = life.kernel.image(), life.now() + scenario.restart_after_s
+    if not items:  # it has only looked
+        return Judged(tuple(told), tuple(kernel.reads), ())
+    reads = kernel.reads
+    if failure is None and any(item.__class__ is not Mark for item in items):
+        disk, at_again = kernel.image(), life.now() + scenario.restart_after_s
         key = None
         if known is not None:
             key = key_of(disk, world.snapshot(), at_again, life.ledger, ledger, fault_fired, settled)
         seen = None if known is None else known.get(key)
         if seen is None:
-            phase, first = Phase.AGAIN, life
-            life = Life(
+            seen = _look_again(
                 scenario,
-                world,
+                contract,
+                life,
                 disk,
                 at=at_again,
-                seed=seed,
-                ledger=first.ledger,
-                probes=probes,
-                tracing_lines=reported,
+                ledger=ledger,
+                settled=settled,
+                fault_fired=fault_fired,
+                lives=lives,
             )
-            if lives is not None:
-                lives.append(life)
-            observed = None
-            told: list[Told] = []
-            try:
-                observed = life.observe(life.boot())
-            except SubjectBroke as error:
-                failure = _failure(error, told, phase)
-            told += look(contract, case(observed, settled))
-            life.end()
-            seen = SeenAgain(tuple(told), tuple(life.kernel.reads))
             if known is not None:
                 known.keep(key, seen)
-        violations += seen.violations
+        told += seen.violations
         reads = {**reads, **{ino: None for ino in seen.reads if ino in image.nodes}}
-    return Judged(tuple(violations), tuple(reads), boot_items)
+    recovery = tuple([item for item in items[:recovered] if item.__class__ is not Mark])
+    return Judged(tuple(told), tuple(reads), recovery)
+
+
+def _look_again(
+    scenario: AnyScenario,
+    contract: ByPhase,
+    first: AnyLife,
+    disk: DiskImage,
+    *,
+    at: float,
+    ledger: Ledger,
+    settled: object,
+    fault_fired: bool,
+    lives: list[AnyLife] | None,
+) -> SeenAgain:
+    """The phase AGAIN: one more restart, of what `first` has settled."""
+    life: AnyLife = Life(
+        scenario,
+        first.world,
+        disk,
+        at=at,
+        seed=first.seed,
+        ledger=first.ledger,
+        probes=first.probes,
+        tracing_lines=lives is not None,
+    )
+    if lives is not None:
+        lives.append(life)
+    observed: object = None
+    failure: str | None = None
+    told: list[Told] = []
+    try:
+        observed = life.observe(life.boot())
+    except SubjectBroke as error:
+        failure = _failure(error, told, Phase.AGAIN)
+    case: Case[Any, Any] = Case(
+        Phase.AGAIN, life.ledger, ledger, life.world, observed, settled, failure, life.now(), fault_fired
+    )
+    told += look(contract, case)
+    life.end()
+    return SeenAgain(tuple(told), tuple(life.kernel.reads))
 
 
 def _failure(error: SubjectBroke, violations: list[Told], phase: Phase) -> str:

@@ -8,7 +8,6 @@ Not modelled: two processes of the subject alive at the same time.
 
 import asyncio
 import contextlib
-import contextvars
 import gc
 import inspect
 import itertools
@@ -22,6 +21,7 @@ from harness.clock import LoopStalled, NotVirtual, SubjectSpins, VirtualClock, V
 from harness.disk import DiskImage
 from harness.faults import FaultPlan, Injector
 from harness.frontends.simulated import ClosedWorldError, Kernel, ProcessDied, Redirection, SubjectHung
+from harness.frontends.simulated.kernel import running
 from harness.ledger import Ledger
 from harness.own_lines import place_of
 from harness.scenario import MaybeAwaitable, Scenario, StateT, SubjectT, WorldT
@@ -107,7 +107,7 @@ def _loops_are_virtual() -> Iterator[None]:
     real = asyncio.events.new_event_loop
 
     def new_event_loop() -> VirtualLoop:
-        return VirtualLoop(VirtualClock.shared(), seed=_loop_seed.get())
+        return VirtualLoop(VirtualClock.shared(), seed=running.kernel.seed if running.kernel is not None else 0)
 
     asyncio.events.new_event_loop = new_event_loop
     asyncio.new_event_loop = new_event_loop
@@ -116,9 +116,6 @@ def _loops_are_virtual() -> Iterator[None]:
     finally:
         asyncio.events.new_event_loop = real
         asyncio.new_event_loop = real
-
-
-_loop_seed: contextvars.ContextVar[int] = contextvars.ContextVar("_loop_seed", default=0)
 
 
 class Life(Generic[WorldT, SubjectT, StateT]):
@@ -215,21 +212,21 @@ class Life(Generic[WorldT, SubjectT, StateT]):
     def boot(self) -> SubjectT:
         if not self.scenario.has_boot:
             return cast(SubjectT, None)
-        return self._perform(lambda: self.scenario.boot(self, self.world), "does not start")
+        return self._perform("does not start", self.scenario.boot, self, self.world)
 
     def steps(self, subject: SubjectT, workload: str) -> SubjectT:
         """Run the workload; the subject that is alive afterwards."""
-        again = self._perform(lambda: self.scenario.steps(self, self.world, subject, workload), "fails in its workload")
+        again = self._perform("fails in its workload", self.scenario.steps, self, self.world, subject, workload)
         return subject if again is None else again
 
     def observe(self, subject: SubjectT) -> StateT:
-        return self._perform(lambda: self.scenario.observe(self, self.world, subject), "cannot be observed")
+        return self._perform("cannot be observed", self.scenario.observe, self, self.world, subject)
 
     def settle(self, subject: SubjectT) -> None:
-        self._perform(lambda: self.scenario.settle(self, self.world, subject), "fails while settling")
+        self._perform("fails while settling", self.scenario.settle, self, self.world, subject)
 
     def act(self, action: Callable[[], MaybeAwaitable[ResultT]], saying: str) -> ResultT:
-        return self._perform(action, saying)
+        return self._perform(saying, action)
 
     def end(self) -> None:
         """The process is gone: nothing it still holds can touch the disk or the world."""
@@ -241,17 +238,20 @@ class Life(Generic[WorldT, SubjectT, StateT]):
             self._loop = None
         _bury()
 
-    def _perform(self, action: Callable[[], MaybeAwaitable[ResultT]], saying: str) -> ResultT:
-        seeded = _loop_seed.set(self._seed)
+    def _perform(self, saying: str, action: Callable[..., MaybeAwaitable[ResultT]], *given: object) -> ResultT:
+        kernel = self.kernel
         try:
-            with self.kernel.activate():
-                value = action()
+            before = kernel.begin()
+            try:
+                value = action(*given)
                 if hasattr(value, "__await__") or (isinstance(value, GeneratorType) and inspect.isawaitable(value)):
                     if self._loop is None:
                         self._loop = VirtualLoop(self.clock, seed=self._seed)
                     value = self._loop.run_until_complete(_awaited(value))
                 result: ResultT = value
                 return result
+            finally:
+                kernel.end(before)
         except ProcessDied as error:
             if self._doomed:
                 raise
@@ -265,9 +265,8 @@ class Life(Generic[WorldT, SubjectT, StateT]):
         except BaseException as error:  # SystemExit, CancelledError, pytest.fail: the subject's end, not the harness'
             raise SubjectBroke(f"the subject {saying}: {_in_one_line(error)}") from error
         finally:
-            _loop_seed.reset(seeded)
-            if self.kernel.escapes:
-                raise WorldEscape(self.kernel.escapes[0])
+            if kernel.escapes:
+                raise WorldEscape(kernel.escapes[0])
 
 
 async def _awaited(value: Awaitable[ResultT]) -> ResultT:

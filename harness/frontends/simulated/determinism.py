@@ -2,10 +2,13 @@
 
 While a kernel is active these depend on its seed only, in each process and under each hash seed. The module-wide
 generator of `random` is seeded anew whenever another kernel was active in between (with the number of the activation,
-so that a second one goes on differently): seeding costs as much as a small recovery.
+so that a second one goes on differently). Seeding costs as much as a small recovery, and most lives draw nothing: it is
+left out where the generator's state is, byte for byte, what the same seed has left there.
 Not covered: C extensions that draw their own randomness, `hash()` of strings.
 """
 
+import _random
+import ctypes
 import random
 import sys
 import uuid
@@ -56,40 +59,72 @@ def name_order(seed: int, ino: int) -> Callable[[str], int]:
 
 
 class _Global:
-    """Whose numbers the module-wide generator draws now."""
+    """Whose numbers the module-wide generator draws now, and what the last seeding left in it."""
 
-    __slots__ = ("kernel",)
+    __slots__ = ("_number", "_state", "kernel")
 
     def __init__(self) -> None:
         self.kernel: Kernel | None = None
+        self._number = -1
+        self._state: bytes | None = None
 
     def serve(self, kernel: "Kernel") -> None:
         kernel.activations += 1
-        if self.kernel is not kernel:
+        if self.kernel is kernel:
+            return
+        self.kernel = kernel
+        number = kernel.seed * 1_000_003 + kernel.activations
+        _generator.gauss_next = None  # type: ignore[attr-defined]  # not in typeshed
+        if self._state is None or number != self._number or self._state != _memory.raw:
             # what `random.seed` does with a number, without its detour
-            _seed_generator(kernel.seed * 1_000_003 + kernel.activations)
-            _generator.gauss_next = None  # type: ignore[attr-defined]  # not in typeshed
-            self.kernel = kernel
+            _seed_generator(number)
+            self._number = number
+            self._state = _memory.raw if _MEMORY_TELLS else None
 
+
+_memory: Final = (ctypes.c_char * (_random.Random.__basicsize__ - object.__basicsize__)).from_address(
+    id(_generator) + object.__basicsize__
+)
+"""The C part of the generator behind its object header: all of its state, whatever its layout. Only ever read."""
+
+
+def _memory_tells() -> bool:
+    """Whether seeds and draws show in `_memory`: they would not in an interpreter that keeps the state elsewhere."""
+    state = random.getstate()
+    try:
+        seen: list[bytes] = []
+        for number in (1, 2, 1):
+            _seed_generator(number)
+            seen.append(_memory.raw)
+        _generator.random()
+        seen.append(_memory.raw)
+    finally:
+        random.setstate(state)
+    return seen[0] == seen[2] != seen[1] and seen[3] != seen[2]
+
+
+_MEMORY_TELLS: Final = _memory_tells()
 
 _global: Final = _Global()
 
 
 class _TemporaryNames:
-    """Candidate names for tempfile."""
+    """Candidate names for tempfile, from the kernel that is served."""
 
-    __slots__ = ("_kernel",)
+    __slots__ = ()
 
     _LETTERS: Final = "abcdefghijklmnopqrstuvwxyz0123456789_"
-
-    def __init__(self, kernel: "Kernel") -> None:
-        self._kernel = kernel
 
     def __iter__(self) -> "_TemporaryNames":
         return self
 
     def __next__(self) -> str:
-        return "".join(self._LETTERS[byte % len(self._LETTERS)] for byte in entropy_of(self._kernel).bytes(8))
+        kernel = _global.kernel
+        assert kernel is not None  # `begin` has put these names in place
+        return "".join(self._LETTERS[byte % len(self._LETTERS)] for byte in entropy_of(kernel).bytes(8))
+
+
+_temporary_names: Final = _TemporaryNames()
 
 
 _NODE: Final = 0x02_00_00_00_00_01
@@ -141,7 +176,7 @@ def begin(kernel: "Kernel") -> Restore:
         return None, None
     names = tempfile.__dict__
     before = names["_name_sequence"], names["tempdir"]
-    names["_name_sequence"] = _TemporaryNames(kernel)
+    names["_name_sequence"] = _temporary_names
     names["tempdir"] = "/tmp"
     return before
 

@@ -4,16 +4,21 @@ Knows which inodes of the starting image were looked at. Changed by the kernel o
 """
 
 from errno import ENOENT
+from typing import Final
 
-from harness.disk import DiskImage, Folder, Node
+from harness.disk import DiskImage, Folder, Node, Places
 from harness.frontends.simulated.paths import VOLATILE, Place, os_error, resolve
 from harness.trace import ROOT
+
+PLACES_MOST: Final = 4_096
+"""Resolved paths remembered at a time."""
 
 
 class InodeTable:
     """Inodes by number, and what was looked up among them.
 
-    `nodes` is changed by `harness.disk.apply_to`; `places` remembers resolved paths until a name changes; `modes`
+    `nodes` is changed by `harness.disk.apply_to`; `places` remembers resolved paths until a name changes (it is the
+    image's until then, and others may read it too); `modes`
     (permission bits) and `mtimes` (seconds since the epoch) live in memory only. `reads`: the inodes of the starting
     image whose content or size was looked at, in order; one whose content was discarded before does not count.
     """
@@ -21,6 +26,7 @@ class InodeTable:
     __slots__ = (
         "_default_mtime",
         "_discarded",
+        "_image_places",
         "_links",
         "_next_ino",
         "_next_volatile",
@@ -36,10 +42,11 @@ class InodeTable:
     def __init__(self, image: DiskImage, now: float) -> None:
         self._start = image.nodes
         self.nodes: dict[int, Node] = dict(image.nodes)
-        self._next_ino = max(self.nodes) + 1
+        self._next_ino = 0  # known when it is first asked for: most recoveries make nothing
         self._next_volatile = VOLATILE + 1
         self._links: dict[int, int] | None = None
-        self.places: dict[tuple[str, bool], Place] = {}
+        self.places: Places = image.places
+        self._image_places = image.places
         self.cwd = ROOT
         self.modes: dict[int, int] = {}
         self.mtimes: dict[int, float] = {}
@@ -53,15 +60,21 @@ class InodeTable:
         """Where `path` leads, from folder `start` or the working one. Raises `OutsideImage` for the real machine's."""
         if start is not None:
             return resolve(self, path, follow, start)
-        try:
-            return self.places[path, follow]
-        except KeyError:
-            place = self.places[path, follow] = resolve(self, path, follow, self.cwd)
-            return place
+        place = self.places.get((path, follow))
+        if place is None:
+            place = resolve(self, path, follow, self.cwd)
+            if len(self.places) >= PLACES_MOST or (VOLATILE in self.nodes and self.places is self._image_places):
+                self.places = {}  # an inode in memory is this life's own
+            self.places[path, follow] = place
+        return place
+
+    def forget_places(self) -> None:
+        """Names have changed, or what relative paths begin with."""
+        self.places = {}
 
     def change_folder(self, ino: int) -> None:
         self.cwd = ino
-        self.places.clear()
+        self.forget_places()
 
     def parent_of(self, ino: int) -> int:
         """The folder that holds folder `ino`; the root is its own. FileNotFoundError for a removed one."""
@@ -102,8 +115,9 @@ class InodeTable:
         if parent >= VOLATILE:
             self._next_volatile += 1
             return self._next_volatile - 1
-        self._next_ino += 1
-        return self._next_ino - 1
+        ino = self._next_ino or max(self._start) + 1
+        self._next_ino = ino + 1
+        return ino
 
     def links_to(self, ino: int) -> int:
         """How many names inode `ino` has."""
@@ -123,7 +137,7 @@ class InodeTable:
 
     def never_reuse(self, ino: int) -> None:
         """Inodes up to `ino` were handed out before."""
-        self._next_ino = max(self._next_ino, ino + 1)
+        self._next_ino = max(self._next_ino, max(self._start) + 1, ino + 1)
 
     def first_node(self, ino: int) -> Node | None:
         """Inode `ino` as this life found it; None for one of its own."""

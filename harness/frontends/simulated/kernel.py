@@ -146,7 +146,7 @@ class Kernel(InodeTable):
         self.frozen = False
         self.escapes: list[str] = []
 
-        super().__init__(image, now())
+        InodeTable.__init__(self, image, now())
         self._items = self.trace.items
         self._position = len(self._items)
         if self._items:
@@ -250,7 +250,7 @@ class Kernel(InodeTable):
         """Record a change of names: what was known about paths is forgotten."""
         at = self._admit(item)
         apply_to(self.nodes, item)
-        self.places.clear()
+        self.places = {}
         mtimes = self.mtimes
         for folder in (getattr(item, "parent", None), getattr(item, "new_parent", None)):
             if folder is not None:
@@ -329,6 +329,19 @@ class Kernel(InodeTable):
         """This kernel serves the calls of `os`, `io` … inside the `with` block; activations nest."""
         return Activation(self)
 
+    def begin(self) -> determinism.Restore:
+        """As the begin of `activate`; what it returns is for `end`, which must follow, as after a `try`."""
+        escapes.watch()
+        running.stack.append(running.kernel)
+        running.kernel = self
+        self._thread = get_ident()
+        return determinism.begin(self)
+
+    def end(self, restore: determinism.Restore) -> None:
+        """As the end of `activate`."""
+        running.kernel = before = running.stack.pop()
+        determinism.end(restore, before)
+
     def escape(self, what: str, instead: str) -> ClosedWorldError:
         """Note a violation of the closed world, and make the error to raise."""
         message = f"{what}: the simulated disk cannot see this; use the {instead} frontend for this subject"
@@ -386,17 +399,11 @@ class Activation:
         self._kernel = kernel
 
     def __enter__(self) -> Kernel:
-        kernel = self._kernel
-        escapes.watch()
-        running.stack.append(running.kernel)
-        running.kernel = kernel
-        kernel._thread = get_ident()
-        self._restore = determinism.begin(kernel)
-        return kernel
+        self._restore = self._kernel.begin()
+        return self._kernel
 
     def __exit__(self, *_: object) -> None:
-        running.kernel = running.stack.pop()
-        determinism.end(self._restore, running.kernel)
+        self._kernel.end(self._restore)
 
 
 def _highest_ino(items: list[Item]) -> int:
