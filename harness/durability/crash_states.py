@@ -172,7 +172,7 @@ class KillPoint:
                 key.append(version.key)
             else:
                 key.append(file_at(nodes, ino).key)
-        return self._name(missing), CrashImage(nodes, tuple(key), scene.tree.files)
+        return self._name(missing), CrashImage(nodes, tuple(key), scene.tree.files, scene.tree.places)
 
     def key_of(self, image: DiskImage) -> StateKey:
         """Equal for two images, of any kill-points, exactly when their `identity` is."""
@@ -210,7 +210,7 @@ class KillPoint:
                 nodes[ino] = version_of(history, disk.pending, survived).file()
             key.append(file_at(nodes, ino).key)
         missing = tuple([unit.id for bit, unit in disk.units.items() if not bit & survived])
-        return self._name(missing), CrashImage(nodes, tuple(key), tree.files)
+        return self._name(missing), CrashImage(nodes, tuple(key), tree.files, tree.places)
 
     def _plain_masks(self) -> Iterator[int]:
         disk = self._walk.disk
@@ -284,7 +284,7 @@ class KillPoint:
                 fixed[index] = version.key
                 nodes[ino] = version.file()
                 missing += version.missing
-            yield self._name(missing), CrashImage(nodes, tuple(fixed), tree.files)
+            yield self._name(missing), CrashImage(nodes, tuple(fixed), tree.files, tree.places)
 
     def _name(self, missing: tuple[UnitId, ...], cut: tuple[int, int] | None = None) -> CrashState:
         return CrashState(self._walk.profile.name, self.position, missing, cut)
@@ -339,8 +339,8 @@ class KillPoint:
         most = self._walk.bound // max(1, len(groups)) if self.thinned else self._walk.bound
         for named, whole in groups:
             cuts = whole.thinned(most)
-            for length in cuts.lengths:
-                yield self._name(named.missing, (cuts.append.position, length)), cuts.image(length)
+            for length, image in cuts.images():
+                yield self._name(named.missing, (cuts.append.position, length)), image
 
     def holds_cut(self, image: CrashImage) -> bool:
         """Is `image` a byte cut, one of those that `cuts` leaves out included?"""
