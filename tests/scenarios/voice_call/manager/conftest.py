@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import json
+import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -256,7 +257,22 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Any) -> World:
+def instant_syncs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sync only looks whether the descriptor is open: nobody pulls a plug here, and a disk takes milliseconds for each.
+
+    Not for tests on a simulated disk, which stands in for the real `os.fsync`.
+    """
+
+    real_fstat = os.fstat  # a test may let it fail
+
+    def fsync(descriptor: int) -> None:
+        real_fstat(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+
+
+@pytest.fixture
+def world(tmp_path: Any, instant_syncs: None) -> World:
     return World(str(tmp_path / "state" / "store"))
 
 
@@ -266,5 +282,5 @@ def log() -> Lines:
 
 
 @pytest.fixture
-def make_world() -> Callable[[str], World]:
+def make_world(instant_syncs: None) -> Callable[[str], World]:
     return World

@@ -14,6 +14,7 @@ from scenarios.voice_call.manager.records import CallRecord, TranscriptLine, enc
 from scenarios.voice_call.manager.store import LOCK_NAME, Store, StoreLocked, StoreUnavailable
 
 Lines = Any
+pytestmark = pytest.mark.usefixtures("instant_syncs")
 
 
 def call(number: int, **fields: Any) -> CallRecord:
