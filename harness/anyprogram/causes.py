@@ -26,8 +26,13 @@ from harness.durability.units import UnitId
 from harness.explore.inode_names import names_of
 from harness.trace import Mark, Source, Write, describe
 
-_NUMBERS: Final = re.compile(r"\d+(st|nd|rd|th)\b|\b(?=[0-9a-f]*\d)[0-9a-f]{2,}\b|\d+|(?<=/)[0-9a-f]{2}(?=/|\b)")
-
+_NUMBERS: Final = re.compile(
+    r"\d+(?:st|nd|rd|th)\b"
+    r"|\btmp[a-z0-9_]{8}\b|(?<=[._-])(?=[A-Za-z0-9]*[A-Z])(?=[A-Za-z0-9]*[a-z])[A-Za-z0-9]{6,}\b"  # mkstemp(3)
+    r"|\b(?=[0-9a-f]*\d)[0-9a-f]{2,}\b|(?<=/)[0-9a-f]{2}(?=/|\b)"
+    r"|\d+"
+)
+"""What differs between the calls of one line of a program: counts, offsets, digests, random names."""
 
 LOOKED_AT: Final = 5_000
 """Hits whose pieces that nobody can see (the bytes of a file without a name) are given back before they are compared."""
