@@ -14,6 +14,7 @@ from harness import __version__
 COMMANDS: Final = {
     "bugs": "harness.commands.bugs:bugs",
     "crash": "harness.commands.crash:crash",
+    "doctor": "harness.commands.doctor:doctor",
     "explain": "harness.commands.explain:explain",
     "judge": "harness.commands.judge:judge",
     "fault": "harness.commands.fault:fault",

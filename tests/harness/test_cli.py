@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.cli import COMMANDS
+
 sys.path.insert(0, str(Path(__file__).parent))
 import subject_files
 from command_line import SUBJECT, asked, await_states, check_shape, run_asked, run_typed, talking, typed, written
@@ -165,11 +167,11 @@ def read(path):
 def test_help_names_every_command():
     result = asked("--help")
     assert result.exit_code == 0
-    for command in ("bugs", "explain", "list", "merge", "replay", "run"):
+    for command in COMMANDS:
         assert f"\n  {command} " in result.output
 
 
-@pytest.mark.parametrize("command", ["run", "bugs", "explain", "merge", "replay", "list"])
+@pytest.mark.parametrize("command", sorted(COMMANDS))
 def test_help_has_examples(command):
     result = asked(command, "--help")
     assert result.exit_code == 0 and "Example" in result.output
