@@ -33,6 +33,10 @@ Examples:
   harness run tests/test_log.py --profile ext4 --profile xfs
   harness bugs torn-tail-swallows-next
   harness replay .harness/lost-0a1b2c3d4e5f.repro.json
+
+\b
+Completion (bash; zsh and fish in the same way):
+  eval "$(_HARNESS_COMPLETE=bash_source harness)"
 """
 
 

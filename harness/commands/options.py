@@ -26,8 +26,20 @@ class Decorator(Protocol):
     def __call__(self, command: CommandT, /) -> CommandT: ...
 
 
+def _profiles_like(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
+    """For the shell's completion."""
+    from harness.durability.profiles import PROFILES
+
+    return [name for name in PROFILES if name.startswith(begun)]
+
+
 profile_option = click.option(
-    "--profile", "profiles", multiple=True, metavar="NAME", help="Durability profile; repeatable."
+    "--profile",
+    "profiles",
+    multiple=True,
+    metavar="NAME",
+    help="Durability profile; repeatable.",
+    shell_complete=_profiles_like,
 )
 jobs_option = click.option("--jobs", type=click.IntRange(min=1), help="Worker processes. [default: one a processor]")
 out_option = click.option(

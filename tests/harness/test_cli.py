@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from harness.cli import COMMANDS
+from harness.cli import COMMANDS, main
 
 sys.path.insert(0, str(Path(__file__).parent))
 import subject_files
@@ -193,3 +194,17 @@ def test_the_command_line_costs_little_until_a_command_is_named():
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert result.stdout.strip() == "[]", result.stdout + result.stderr
+
+
+@pytest.mark.parametrize(
+    "words, proposed",
+    [
+        ("harness re", {"record", "replay"}),
+        ("harness run --prof", {"--profile"}),
+        ("harness run --profile xf", {"xfs"}),
+    ],
+)
+def test_a_shell_completes_commands_options_and_profiles(words, proposed):
+    environment = {"_HARNESS_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    answer = CliRunner().invoke(main, prog_name="harness", env=environment)
+    assert {line.partition(",")[2] for line in answer.output.split()} == proposed
