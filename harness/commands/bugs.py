@@ -2,22 +2,38 @@
 
 import concurrent.futures
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from harness.commands.options import check_profiles, check_writable, common_options, found_scenarios
-from harness.commands.output import console, write_json
+from harness import __version__
+from harness.commands.options import (
+    check_page,
+    check_profiles,
+    check_writable,
+    common_options,
+    found_scenarios,
+    html_option,
+)
+from harness.commands.output import console, write_json, write_page
 
 if TYPE_CHECKING:
     from harness.gate.hunt import Caught
 
 
-@click.command(epilog="\b\nExamples:\n  harness bugs\n  harness bugs torn-tail-swallows-next pr-18852 --json bugs.json")
+PAGE_S: Final = 60.0
+"""Seconds for the replays of a page: there are as many as bugs."""
+
+
+@click.command(
+    epilog="\b\nExamples:\n  harness bugs\n  harness bugs torn-tail-swallows-next pr-18852 --json bugs.json\n"
+    "  harness bugs --html bugs.html"
+)
 @click.argument("ids", nargs=-1, metavar="[ID]...")
 @common_options
+@html_option("Write a page with the finding that caught each bug, and its lanes.")
 def bugs(
     ids: tuple[str, ...],
     profiles: tuple[str, ...],
@@ -29,6 +45,7 @@ def bugs(
     quiet: bool,
     verbose: bool,
     no_color: bool,
+    html_file: Path | None,
 ) -> None:
     """Every seeded bug must be caught by the verdict it names; exit 1 if one is missed."""
     from harness.clock import machine_seconds
@@ -38,6 +55,7 @@ def bugs(
 
     check_profiles(profiles)
     check_writable(json_file, out)
+    check_page(html_file)
     references = _bug_references(ids)
     screen = console(no_color, json_file)
     workers = Options(jobs=jobs or 0).workers
@@ -68,7 +86,25 @@ def bugs(
         soft_wrap=True,
     )
     write_json(document, json_file)
+    if html_file is not None:
+        write_page(_page(results, {bug["id"]: bug["repro"] for bug in document["bugs"]}), html_file)
     sys.exit(130 if interrupted else 4 if any(r.error for r in results) else 1 if missed else 3 if unhunted else 0)
+
+
+def _page(results: "Sequence[Caught]", repros: Mapping[str, str]) -> str:
+    """The page of these bugs, each finding played once more; `repros` are by bug."""
+    from harness.report.bug_table import in_catalogue_order
+    from harness.report.html.page import bugs_page
+    from harness.report.retelling import story_of
+    from harness.report.story import Story
+    from harness.report.telling import tellings
+
+    ordered = in_catalogue_order(results)
+    stories: dict[int, Story | str] = {}
+    for told in tellings((one.finding for one in ordered if one.finding is not None), PAGE_S):
+        stories[id(told.finding)] = story_of(told.replay) if told.replay is not None else told.why_not
+    paths = {id(one.finding): repros[one.id] for one in ordered if one.finding is not None}
+    return bugs_page(ordered, stories, paths, __version__)
 
 
 def _bug_references(ids: Sequence[str]) -> list[str]:

@@ -1,8 +1,8 @@
-"""Other forms of the same result: JUnit XML, SARIF, Markdown, GitHub annotations; and the baseline of known findings."""
+"""Other forms of the same result: JUnit, SARIF, Markdown, HTML, GitHub annotations; and the baseline of known findings."""
 
 import functools
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -14,6 +14,7 @@ from harness import __version__
 if TYPE_CHECKING:
     from harness.gate.outcome import Report
     from harness.report.baseline import Baseline
+    from harness.report.story import Story
 
 STEP_SUMMARY: Final = "GITHUB_STEP_SUMMARY"
 """Where GitHub Actions wants the Markdown of a job."""
@@ -26,6 +27,7 @@ class Formats:
     junit: Path | None = None
     sarif: Path | None = None
     markdown: Path | None = None
+    html: Path | None = None
     github: bool = False
     baseline: Path | None = None
     update_baseline: bool = False
@@ -61,8 +63,14 @@ class Formats:
             for one in gone
         ]
 
-    def write(self, report: "Report", repros: Mapping[int, str]) -> None:
-        """Write each file that was asked for."""
+    def write(
+        self,
+        report: "Report",
+        repros: Mapping[int, str],
+        mends: Mapping[int, Sequence[str]],
+        stories: "Mapping[int, Story | str]",
+    ) -> None:
+        """Write each file that was asked for; all mappings are by id(finding)."""
         from harness.report.github import annotations
         from harness.report.junit import junit
         from harness.report.markdown import markdown
@@ -74,6 +82,10 @@ class Formats:
             _write("--sarif", self.sarif, sarif(report, __version__, repros))
         if self.markdown is not None:
             _write("--markdown", self.markdown, markdown(report, repros))
+        if self.html is not None:
+            from harness.report.html.page import run_page
+
+            _write("--html", self.html, run_page(report, stories, repros, mends, __version__))
         if self.github:
             for line in annotations(report, repros):
                 click.echo(line, err=True)  # the runner reads both streams; standard output may be JSON
@@ -82,7 +94,7 @@ class Formats:
                 _write(STEP_SUMMARY, Path(summary), markdown(report, repros), mode="a")
 
     def _files(self) -> list[tuple[str, Path]]:
-        named = (("--junit", self.junit), ("--sarif", self.sarif), ("--markdown", self.markdown))
+        named = (("--junit", self.junit), ("--sarif", self.sarif), ("--markdown", self.markdown), ("--html", self.html))
         updated = (("--baseline", self.baseline),) if self.update_baseline else ()
         return [(option, file) for option, file in (*named, *updated) if file is not None]
 
@@ -109,12 +121,13 @@ def format_options(command: Callable[..., Any]) -> Callable[..., Any]:
         junit: Path | None,
         sarif: Path | None,
         markdown: Path | None,
+        html: Path | None,
         github: bool,
         baseline: Path | None,
         update_baseline: bool,
         **others: Any,
     ) -> Any:
-        formats = Formats(junit, sarif, markdown, github, baseline, update_baseline)
+        formats = Formats(junit, sarif, markdown, html, github, baseline, update_baseline)
         return command(*arguments, formats=formats, **others)
 
     added = with_formats
@@ -125,6 +138,7 @@ def format_options(command: Callable[..., Any]) -> Callable[..., Any]:
         added = click.option(name, is_flag=True, help=words)(added)
     for name, words in (
         ("--baseline", "Known findings: only others fail (see --update-baseline)."),
+        ("--html", "Write a page with coverage and the lanes of each finding; it opens without a network."),
         ("--markdown", "Write a summary in Markdown."),
         ("--sarif", "Write the findings as SARIF 2.1.0."),
         ("--junit", "Write the result as JUnit XML."),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from harness.commands.formats import Formats
     from harness.gate.outcome import Report
+    from harness.report.story import Story
 
 
 def console(no_color: bool, json_file: Path | None = None) -> "Console":
@@ -62,7 +63,10 @@ def show_report(
     mends: Mapping[int, Sequence[str]],
     formats: "Formats | None" = None,
 ) -> None:
-    """Set aside what a baseline knows, save the cases, print the summary (or one word), write the JSON and the other forms."""
+    """Set aside what a baseline knows, save the cases, print the summary (or one word), write the JSON and the other forms.
+
+    Then each finding is played once more, for its bundle beside its case, and for the page if there is to be one.
+    """
     from harness.report.json_report import document
     from harness.report.repro_files import save_all
     from harness.report.terminal import summary
@@ -80,5 +84,29 @@ def show_report(
     for line in told:
         screen.print(line, soft_wrap=True, markup=False)
     write_json(document(report, __version__, repros, mends), json_file)
+    stories = _retold(report, out, repros, mends)
     if formats is not None:
-        formats.write(report, repros)
+        formats.write(report, repros, mends, stories)
+
+
+def _retold(
+    report: "Report", out: Path, repros: Mapping[int, str], mends: Mapping[int, Sequence[str]]
+) -> "dict[int, Story | str]":
+    """Write a bundle for each finding whose case was saved; the stories by id(finding), or why there is none."""
+    from harness.report.bundle import save_bundle
+    from harness.report.retelling import story_of
+    from harness.report.telling import TELLING_S, tellings
+
+    stories: dict[int, Story | str] = {}
+    within_s = 0.0 if report.interrupted else TELLING_S  # whoever interrupts wants to go
+    findings = [finding for result in report.results for finding in result.total.findings]
+    for told in tellings(findings, within_s):
+        key = id(told.finding)
+        stories[key] = story_of(told.replay) if told.replay is not None else told.why_not
+        if told.replay is None or key not in repros:
+            continue
+        try:
+            save_bundle(told, out, f"harness replay {repros[key]}", mends.get(key, ()))
+        except OSError as error:  # the finding and its case are there all the same
+            click.echo(f"error: cannot write a bundle into --out {out}: {error.strerror}", err=True)
+    return stories

@@ -58,7 +58,7 @@ GLYPHS: Final = {
 
 
 class Shown(msgspec.Struct, frozen=True):
-    """One event in its row. `label` is cut to its lane; `words` is whole (up to the limit of the page)."""
+    """One event in its row. `label` may be `cut` to its lane; `words` is whole (up to the limit of the page)."""
 
     number: int
     y: int
@@ -67,6 +67,7 @@ class Shown(msgspec.Struct, frozen=True):
     kind: str
     glyph: str
     label: str
+    cut: bool
     words: str
     position: int
     time: str
@@ -76,7 +77,6 @@ class Shown(msgspec.Struct, frozen=True):
     data: bytes
     offset: int
     size: int
-    width: int
 
 
 class Bar(msgspec.Struct, frozen=True):
@@ -182,6 +182,7 @@ def _shown(event: Event, number: int, y: int, limits: Limits) -> Shown:
         lane=event.lane,
         kind=event.kind,
         glyph=GLYPHS.get(event.kind, "●"),
+        cut=len(label) > most,
         label=_cut_to_lane(words, event.source, most) if event.lane == "operation" else _cut(label, most),
         words=words,
         position=event.position,
@@ -192,7 +193,6 @@ def _shown(event: Event, number: int, y: int, limits: Limits) -> Shown:
         data=payload.data[: limits.payload] if payload is not None else b"",
         offset=payload.offset if payload is not None else 0,
         size=len(payload.data) if payload is not None else 0,
-        width=next(width for name, _, _, width in LANES if name == event.lane),
     )
 
 

@@ -24,9 +24,9 @@ from harness.gate.outcome import Report
 from harness.report.byte_view import hex_of
 from harness.report.failure import lines
 from harness.report.html.coverage import coverage_of, in_words, matrix_of
-from harness.report.html.lanes import LANES, ROW, TOP, WIDTH, draw
+from harness.report.html.lanes import LANES, WIDTH, draw
 from harness.report.html.limits import LADDER, LARGEST_PAGE, Limits
-from harness.report.story import FATES, Story
+from harness.report.story import Story
 from harness.report.visible_text import as_text, on_one_line, shortened, visible
 
 POLICY: Final = (
@@ -156,22 +156,33 @@ def _finding(
 
 
 def _fitting(template: str, content: Mapping[str, Any], largest: int) -> str:
-    """The page under the first limits under which it is small enough."""
-    page = ""
-    for number, limits in enumerate(LADDER):
-        page = _rendered(template, content, limits, cut=number > 0)
-        if len(page.encode()) <= largest:
-            break
-    return page
+    """The page under the first limits under which it is small enough; the last ones are taken in any case."""
+    for number, limits in enumerate(LADDER[:-1]):
+        page = _within(largest, _parts(template, content, limits, cut=number > 0))
+        if page is not None:
+            return page
+    return "".join(_parts(template, content, LADDER[-1], cut=True))
 
 
-def _rendered(template: str, content: Mapping[str, Any], limits: Limits, *, cut: bool) -> str:
+def _within(largest: int, parts: Iterable[str]) -> str | None:
+    """The parts as one text, or None as soon as they are more than `largest` bytes."""
+    made: list[str] = []
+    size = 0
+    for part in parts:
+        made.append(part)
+        size += len(part.encode())
+        if size > largest:
+            return None
+    return "".join(made)
+
+
+def _parts(template: str, content: Mapping[str, Any], limits: Limits, *, cut: bool) -> Iterable[str]:
     style, script = _own("style.css"), _own("script.js")
     policy = POLICY.format(style=_hash(style), script=_hash(script))
     return (
         _environment()
         .get_template(template)
-        .render(
+        .generate(
             **content,
             limits=limits,
             cut=cut,
@@ -196,9 +207,6 @@ def _environment() -> jinja2.Environment:
         "draw": draw,
         "lanes": LANES,
         "lane_width": WIDTH,
-        "row_height": ROW,
-        "lane_top": TOP,
-        "fates": FATES,
     }
     filters: dict[str, Callable[..., Any]] = {
         "one_line": on_one_line,

@@ -32,7 +32,8 @@ def test_a_page_of_a_case_is_closed_to_the_outside(page):
 
 def test_the_lanes_show_marks_operations_and_what_was_missing(page, telling):
     root = markup.read(page)
-    labels = [str(one.get("aria-label")) for one in root.iter() if one.get("role") == "button"]
+    rows = {one.get("id"): markup.text_of(one) for one in root.iter("tr")}
+    labels = [rows[one.get("data-row")] for one in root.iter() if one.get("role") == "button"]
     assert any("acknowledged" in label for label in labels)
     assert any("survived in part" in label for label in labels), labels
     text = markup.text_of(root)
@@ -43,9 +44,9 @@ def test_the_lanes_show_marks_operations_and_what_was_missing(page, telling):
 def test_every_lane_has_a_table_with_the_same_events(page):
     root = markup.read(page)
     rows = {one.get("id") for one in root.iter("tr")}
-    events = [one.get("data-row") for one in root.iter() if one.get("data-row")]
-    assert events and set(events) <= rows
-    first = [one for one in root.iter() if one.get("data-row") and one.get("tabindex") == "0"]
+    events = [one for one in root.iter() if one.get("role") == "button"]
+    assert events and {one.get("data-row") for one in events} <= rows
+    first = [one for one in events if one.get("tabindex") == "0"]
     svgs = [one for one in root.iter() if str(one.tag).rpartition("}")[2] == "svg"]
     assert len(first) == len(svgs), "each drawing is one stop of the Tab key"
 

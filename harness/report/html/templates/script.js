@@ -34,7 +34,7 @@
 
   const show = (event) => {
     const row = document.getElementById(event.dataset.row);
-    const panel = document.getElementById(event.getAttribute("aria-controls"));
+    const panel = event.closest(".stage").querySelector(".detail");
     if (!row || !panel) return;
     const cells = Array.from(row.cells, (cell) => cell.textContent);
     const parts = [line("p", "item " + cells[0] + ", " + cells[1] + ": " + cells[3])];
