@@ -98,7 +98,8 @@ def _rename_in_words(item: Rename, lost: Sequence[Unit], place: Place) -> str:
     entries = [unit for unit in lost if isinstance(unit, EntryUnit)]
     edits = {edit for unit in entries for edit in unit.edits}
     there = (item.new_parent, item.new_name, item.ino)
-    whole = f"{place(item.parent)}/{item.name} to {place(item.new_parent)}/{item.new_name}"
+    old, new = (place(folder).rstrip("/") for folder in (item.parent, item.new_parent))
+    whole = f"{old}/{item.name} to {new}/{item.new_name}"
     if any(len(unit.edits) > 1 for unit in entries):
         return f"the rename of {whole}"
     if there in edits:
