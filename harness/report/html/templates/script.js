@@ -124,7 +124,7 @@
         count += fits;
       });
       form.querySelector("output").textContent = count + " of " + findings.length + " shown";
-      document.querySelector(".none").hidden = count > 0;
+      document.querySelector(".no-match").hidden = count > 0;
     };
     form.addEventListener("input", filter);
     form.addEventListener("submit", (event) => event.preventDefault());
