@@ -31,6 +31,7 @@ from harness.durability.profiles import PROFILES, profile
 from harness.durability.state import CrashState
 from harness.durability.trees import CrashImage
 from harness.faults import FaultPlan, Injector
+from harness.frontends.mounted.keeper import Keeper
 from harness.frontends.mounted.recording import Recorded, Run, record
 from harness.trace import Mark, Source
 
@@ -100,13 +101,16 @@ class Examiner:
         self._quiet = quiet
         self._known = known
         self._folder = StateFolder(home)
+        self._keeper: Keeper | None = None
         self._answers: dict[tuple[str, bytes], Answer] = {}
         self._exposing: dict[tuple[Place | None, str], tuple[str, ...]] = {}
         self.checks = 0
 
     def fault(self, plan: FaultPlan) -> FaultRun:
         """One run under the plan. Raises what `record` raises, CheckerError and StateFolderError."""
-        recorded = record(self._run, start=self._start, injector=Injector(plan))
+        if self._keeper is None or self._keeper.lost:
+            self._keeper = Keeper()
+        recorded = record(self._run, keeper=self._keeper, start=self._start, injector=Injector(plan))
         if recorded.fired_at is None:
             return FaultRun("not reached", recorded.ended.exit_code, "")
         complaint = _complaint(recorded, self._quiet)
@@ -122,6 +126,12 @@ class Examiner:
             refusals,
             self.checks - before,
         )
+
+    def close(self) -> None:
+        """No more runs: the guardian of all of them may go."""
+        if self._keeper is not None:
+            self._keeper.close()
+            self._keeper = None
 
     def lost_without_faults(self, clean: Recorded) -> frozenset[Place]:
         """What deaths of the run without faults lose: `harness crash` tells that, and no fault is needed for it."""

@@ -6,6 +6,7 @@ other elsewhere.
 """
 
 import concurrent.futures
+import contextlib
 import functools
 import os
 import pickle
@@ -171,10 +172,11 @@ Made = Iterator[tuple[PlannedFault, FaultRun]]
 
 def _one_by_one(faults: Sequence[PlannedFault], task: _Task, jobs: int, over: Callable[[], bool]) -> Made:
     examiner = _examiner(task)
-    for fault in faults:
-        if over():
-            return
-        yield fault, examiner.fault(fault.plan)
+    with contextlib.closing(examiner):
+        for fault in faults:
+            if over():
+                return
+            yield fault, examiner.fault(fault.plan)
 
 
 def _side_by_side(faults: Sequence[PlannedFault], task: _Task, jobs: int, over: Callable[[], bool]) -> Made:

@@ -36,12 +36,15 @@ class StateFolderError(Exception):
 
 
 class StateFolder:
-    """One folder below `home`, for one checker at a time; `root` is where the state is."""
+    """One folder below `home`, for one checker at a time; `root` is where the state is.
+
+    `root` lies two folders deeper than it need: a checker that clears what is around it (`rm -rf ../../*`) meets nobody.
+    """
 
     def __init__(self, home: Path) -> None:
         self.home: Final = home
         self.abandoned = 0
-        self.root = home / "root"
+        self.root = home / "for" / "itself" / "root"
 
     def restore(self, image: DiskImage) -> Path:
         """Make `root` equal to `image`, and return it. Nobody may be working in it. Raises StateFolderError."""
@@ -63,7 +66,7 @@ class StateFolder:
         remove(str(self.root))
         if os.path.lexists(self.root):
             self.abandoned += 1
-            self.root = self.home / f"root{self.abandoned}"
+            self.root = self.root.with_name(f"root{self.abandoned}")
 
 
 class _Restoring:
