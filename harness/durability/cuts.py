@@ -21,7 +21,7 @@ KEPT_WHOLE: Final = 512
 class ByteCuts:
     """The byte cuts of one append on one base: `tree` and `image` are those of the base."""
 
-    __slots__ = ("_file", "_file_keys", "_full", "_image", "_index", "_tree", "append", "lengths")
+    __slots__ = ("_file", "_full", "_image", "_index", "_keys", "_tree", "append", "lengths")
 
     def __init__(self, append: Append, tree: Tree, image: CrashImage, lengths: Sequence[int]) -> None:
         self.append: Final = append
@@ -32,7 +32,7 @@ class ByteCuts:
         self.lengths: Final = lengths if self._index else lengths[:1]
         self._file: File | None = None
         self._full: list[int] = []
-        self._file_keys: list[int] = []
+        self._keys: list[StateKey] = []
 
     def thinned(self, most: int) -> "ByteCuts":
         """At most about `most` of the cuts: those near the ends, and some between."""
@@ -44,9 +44,11 @@ class ByteCuts:
         kept = [*lengths[:near], *lengths[near:-near:step], *lengths[-near:]]
         return ByteCuts(self.append, self._tree, self._image, kept)
 
-    def keys(self) -> Iterator[StateKey]:
-        """The key of each, shortest first."""
-        return (self._state_key(key) for key in self._keys())
+    def keys(self) -> list[StateKey]:
+        """The key of each, shortest first: worked out once, for those who count and those who list."""
+        if not self._keys:
+            self._keys = [self._key(length) for length in self.lengths]
+        return self._keys
 
     def images(self) -> Iterator[tuple[int, CrashImage]]:
         """The length of each and the disk on which that many bytes of the append are, shortest first."""
@@ -54,12 +56,12 @@ class ByteCuts:
             for length in self.lengths:
                 yield length, self._image
             return
-        base, ino, offset = self._image.nodes, self.append.ino, self.append.offset
-        tree, buffer, keyed, state_key = self._tree, self._whole().buffer, File.keyed, self._state_key
-        for length, key in zip(self.lengths, self._keys(), strict=True):
+        base, ino, offset, index = self._image.nodes, self.append.ino, self.append.offset, self._index
+        files, places, buffer, keyed = self._tree.files, self._tree.places, self._whole().buffer, File.keyed
+        for length, key in zip(self.lengths, self.keys(), strict=True):
             nodes = base.copy()
-            nodes[ino] = keyed(buffer, offset + length, key)
-            yield length, CrashImage(nodes, state_key(key), tree.files, tree.places)
+            nodes[ino] = keyed(buffer, offset + length, key[index])
+            yield length, CrashImage(nodes, key, files, places)
 
     def holds(self, image: CrashImage) -> bool:
         """Is `image` one of the cuts? Only the cut of its size is looked at, however many there are."""
@@ -69,37 +71,26 @@ class ByteCuts:
             return False
         length = file_at(image.nodes, image.files[self._index - 1]).size - self.append.offset
         at = bisect_left(self.lengths, length)
-        return (
-            at < len(self.lengths)
-            and self.lengths[at] == length
-            and self._state_key(self._file_key(length)) == image.state_key
-        )
+        return at < len(self.lengths) and self.lengths[at] == length and self._key(length) == image.state_key
 
     def image(self, length: int) -> CrashImage:
         """The disk on which `length` bytes of the append are."""
         if not self._index:
             return self._image
-        key = self._file_key(length)
+        key = self._key(length)
         nodes = dict(self._image.nodes)
-        nodes[self.append.ino] = File.keyed(self._whole().buffer, self.append.offset + length, key)
-        return CrashImage(nodes, self._state_key(key), self._tree.files, self._tree.places)
+        nodes[self.append.ino] = File.keyed(self._whole().buffer, self.append.offset + length, key[self._index])
+        return CrashImage(nodes, key, self._tree.files, self._tree.places)
 
-    def _state_key(self, file_key: int) -> StateKey:
-        """The key of the disk on which the file has this key."""
+    def _key(self, length: int) -> StateKey:
         index, key = self._index, self._image.state_key
-        return (*key[:index], file_key, *key[index + 1 :]) if index else key
-
-    def _keys(self) -> list[int]:
-        """The key of the file in each: worked out once, for those who count and those who list."""
-        if not self._file_keys:
-            self._file_keys = [self._file_key(length) for length in self.lengths] if self._index else [0]
-        return self._file_keys
-
-    def _file_key(self, length: int) -> int:
+        if not index:
+            return key
         size = self.append.offset + length
         last, rest = divmod(size, SECTOR)
         end = self._whole().buffer[size - rest : size]
-        return self._below(last) ^ sector_key(last, end) ^ size_key(size)
+        file_key = self._below(last) ^ sector_key(last, end) ^ size_key(size)
+        return (*key[:index], file_key, *key[index + 1 :])
 
     def _whole(self) -> File:
         """The file with the whole append on the base."""

@@ -9,11 +9,13 @@ The deaths during the recoveries that follow are in `recovery_sweep`.
 
 from collections.abc import Iterable
 
+import msgspec
+
 from harness.clock import machine_seconds
 from harness.disk import DiskImage
 from harness.durability.crash_states import CrashStates, KillPoint
-from harness.durability.observable import Observed
 from harness.durability.profiles import Profile, profile
+from harness.durability.readings import Observed
 from harness.durability.state import CrashState
 from harness.explore.faulty_recovery import FaultyRecoveries
 from harness.explore.finding import Discovery, report
@@ -24,6 +26,7 @@ from harness.explore.saved_case import Death
 from harness.explore.seen_restarts import SeenRestarts
 from harness.explore.tally import Stop, Tally, never
 from harness.explore.world_at import unattached_world
+from harness.ledger import Ledger
 from harness.scenario import World
 from harness.trace import Fdatasync, Fsync, Item, SyncAll, Write
 
@@ -58,6 +61,7 @@ class CrashSweep:
         self._recoveries = RecoverySweep(
             recording, contract, self.world, self.tally, self._known, bound=bound, depth=depth if recovery else 0
         )
+        self._moment: _Moment | None = None
         self._faulty = FaultyRecoveries(self._recoveries, self.tally) if faulty_recoveries and recovery else None
 
     def chunks(self, most: int) -> list[range]:
@@ -117,7 +121,7 @@ class CrashSweep:
         states = point.observable(observed)
         for state, image in states:
             judged = self._judge(position, state, image)
-            states.read(judged.reads)
+            states.read(judged.looks)
             tally.checked += 1
             if self._recoveries.depth and not judged.violations:
                 shape = shape_of(judged.recovery)
@@ -141,22 +145,46 @@ class CrashSweep:
         return judged
 
     def _restart(self, position: int, state: CrashState, image: DiskImage) -> Judged:
-        recording = self.recording
-        self.world.restore(recording.snapshot_at(position))
-        whole = self.profile.name == "process" and position == recording.end and state.cut is None
+        moment = self._moment
+        if moment is None or moment.position != position:
+            moment = self._moment = self._moment_of(position)
+        self.world.restore(moment.snapshot)
         return judge_restart(
             self.scenario,
             self.contract,
             self.world,
             image,
-            at=recording.time_at(position) + self.scenario.restart_after_s,
-            seed=recording.seed,
-            ledger=recording.ledger_at(position),
-            previous=recording.observed if whole else None,
-            fault_fired=bool(recording.fired),
+            at=moment.at,
+            seed=self.recording.seed,
+            ledger=moment.ledger,
+            previous=moment.shown if state.cut is None else None,
+            fault_fired=moment.fault_fired,
             probes=self.tally.probes,
             known=self._known,
         )
+
+    def _moment_of(self, position: int) -> "_Moment":
+        recording = self.recording
+        last = self.profile.name == "process" and position == recording.end
+        return _Moment(
+            position,
+            recording.snapshot_at(position),
+            recording.time_at(position) + self.scenario.restart_after_s,
+            recording.ledger_at(position),
+            recording.observed if last else None,
+            bool(recording.fired),
+        )
+
+
+class _Moment(msgspec.Struct, frozen=True):
+    """What all states of one kill-point are restarted with; `shown`: what the living subject had shown, at the very end."""
+
+    position: int
+    snapshot: object
+    at: float
+    ledger: Ledger
+    shown: object
+    fault_fired: bool
 
 
 class _Met:
