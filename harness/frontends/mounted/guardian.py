@@ -38,6 +38,7 @@ class Guardian:
         self.mounts: dict[str, str] = {}  # folder -> path of fusermount3
         self.mounting: set[int] = set()
         self.program = 0
+        self.program_token = 0
 
     def run(self) -> None:
         _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -77,7 +78,9 @@ class Guardian:
             if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
                 given.frombytes(content[: len(content) - len(content) % given.itemsize])
         try:
-            self.tell(getattr(self, "do_" + (message := json.loads(data))["do"])(message, list(given)))
+            message = json.loads(data)
+            answer = getattr(self, "do_" + message["do"])(message, list(given))
+            self.tell({**answer, "token": message["token"]})
         except ConnectionError:
             return False
         finally:
@@ -135,7 +138,7 @@ class Guardian:
         if problem:
             os.waitpid(pid, 0)
             return {"said": "not started", "errno": int(problem)}
-        self.program = pid
+        self.program, self.program_token = pid, message["token"]
         return {"said": "started", "pid": pid}
 
     def do_kill(self, message: dict[str, Any], given: list[int]) -> dict[str, Any]:
@@ -158,7 +161,7 @@ class Guardian:
             self.mounting.discard(pid)
             if pid == self.program:
                 self.program = 0
-                self.tell({"said": "exited", "status": os.waitstatus_to_exitcode(status)})
+                self.tell({"said": "exited", "status": os.waitstatus_to_exitcode(status), "token": self.program_token})
 
     def kill_all(self) -> int:
         """Until no descendant is left; the number of those that were still alive."""
@@ -232,23 +235,39 @@ def processes_of(folder: str) -> set[int]:
 
 def descendants() -> set[int]:
     """The living processes below this one; zombies do not count."""
-    parent_of: dict[int, int] = {}
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            try:
-                with open(f"/proc/{name}/stat", "rb") as file:
-                    state, parent = file.read().rpartition(b")")[2].split()[:2]
-            except OSError:
-                continue
-            if state not in (b"Z", b"X"):
-                parent_of[int(name)] = int(parent)
     found: set[int] = set()
-    below = {os.getpid()}
+    below = [os.getpid()]
     while below:
-        below = {pid for pid, parent in parent_of.items() if parent in below} - found
-        found |= below
+        children = [pid for pid in children_of(below.pop()) if pid not in found]
+        found.update(children)
+        below += children
+    return {pid for pid in found if is_alive(pid)}
+
+
+def children_of(pid: int) -> list[int]:
+    """The children of all its threads. Needs CONFIG_PROC_CHILDREN, as distributions have it."""
+    found: list[int] = []
+    try:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
+                found += [int(child) for child in file.read().split()]
+    except OSError:
+        pass
     return found
 
 
+def is_alive(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b")")[2].split()[0] not in (b"Z", b"X")
+    except OSError:
+        return False
+
+
 if __name__ == "__main__":
-    Guardian(socket.socket(fileno=int(sys.argv[1]))).run()
+    number = int(sys.argv[1])
+    os.set_inheritable(number, False)  # who holds this end keeps the harness from seeing that we are gone
+    try:
+        Guardian(socket.socket(fileno=number)).run()
+    finally:
+        os._exit(0)  # everything is done: taking the interpreter down would only take time

@@ -20,6 +20,7 @@ from harness.disk import DiskImage
 from harness.faults import Fired, Injector
 from harness.frontends.mounted.choke_point import CallRecord, ChokePoint
 from harness.frontends.mounted.inodes import InodeTable, items_making
+from harness.frontends.mounted.keeper import Keeper
 from harness.frontends.mounted.session import Ended, ProgramError, Session
 from harness.trace import Mark, Program, Trace
 
@@ -76,12 +77,14 @@ def record_until_signalled(
     complained: Callable[[bytes], None] | None = None,
 ) -> Recorded:
     """As `record`; Ctrl-C and SIGTERM go to the program, whose end ends the recording; at the second one it is killed."""
-    return _record(run, _Start(), _passing_on_signals, printed, complained)
+    with Keeper() as keeper:
+        return _record(run, _Start(keeper), _passing_on_signals, printed, complained)
 
 
 def record(
     run: Run,
     *,
+    keeper: Keeper | None = None,
     start: bytes | None = None,
     injector: Injector | None = None,
     dies_before: int | None = None,
@@ -90,16 +93,21 @@ def record(
 ) -> Recorded:
     """Run the program once on a mount at `run.root`.
 
-    `start`: what an earlier recording began with (`Recorded.start`), instead of the setup. `injector` decides about the
-    changing calls of the program, numbered from 1. `dies_before`: the operation, counted from 0, before which all its
-    processes are killed and the disk freezes. Raises MountError, ProgramError and SetupFailed, each with one sentence.
+    `keeper`: whose guardian watches over it; by default one that starts for this run. `start`: what an earlier recording
+    began with (`Recorded.start`), instead of the setup. `injector` decides about the changing calls of the program,
+    numbered from 1. `dies_before`: the operation, counted from 0, before which all its processes are killed and the disk
+    freezes. Raises MountError, ProgramError and SetupFailed, each with one sentence.
     """
-    return _record(run, _Start(start, injector, dies_before), _ignoring_signals, printed, complained)
+    if keeper is None:
+        with Keeper() as own:
+            return _record(run, _Start(own, start, injector, dies_before), _ignoring_signals, printed, complained)
+    return _record(run, _Start(keeper, start, injector, dies_before), _ignoring_signals, printed, complained)
 
 
 class _Start(msgspec.Struct, frozen=True):
     """What a run begins with, and what befalls it."""
 
+    keeper: Keeper
     table: bytes | None = None
     injector: Injector | None = None
     dies_before: int | None = None
@@ -116,7 +124,7 @@ def _record(
     choke = ChokePoint(trace, injector=start.injector, dies_before=start.dies_before)
     # the pickle is our own, made by an earlier run of this process or its parent
     table: InodeTable = InodeTable() if start.table is None else pickle.loads(start.table)
-    with Session(run.root, table, choke, seed=run.seed, direct=run.direct) as session:
+    with Session(run.root, table, choke, start.keeper, seed=run.seed, direct=run.direct) as session:
         env = {**os.environ, "HARNESS_ROOT": str(session.root)}
         if run.setup is not None and start.table is None:
             _set_up(session, run.setup(str(session.root)), run.time_limit_s, env, complained)

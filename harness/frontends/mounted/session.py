@@ -8,13 +8,11 @@ the guardian does.
 import array
 import contextlib
 import errno
-import json
 import os
 import select
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -29,13 +27,12 @@ from harness.frontends.mounted.calls import Calls
 from harness.frontends.mounted.choke_point import ChokePoint
 from harness.frontends.mounted.connection import Connection, mount_options
 from harness.frontends.mounted.inodes import InodeTable
+from harness.frontends.mounted.keeper import GUARDIAN_GONE, Keeper, TooLong
 from harness.frontends.mounted.printed_lines import PrintedLines
 from harness.frontends.mounted.requirements import MountError, find_tool, prepare_root
 
 PATIENCE_S: Final = 20.0
 """Seconds for mounting, killing and unmounting before the session gives up."""
-
-_MESSAGE_BYTES_MAX: Final = 65_536
 
 
 class ProgramError(Exception):
@@ -60,7 +57,16 @@ class Session:
     `setup` programs and `program` run one after the other with `run`; the choke point says what is recorded of them.
     """
 
-    def __init__(self, root: Path, table: InodeTable, choke: ChokePoint, *, seed: int = 0, direct: bool = True) -> None:
+    def __init__(
+        self,
+        root: Path,
+        table: InodeTable,
+        choke: ChokePoint,
+        keeper: Keeper,
+        *,
+        seed: int = 0,
+        direct: bool = True,
+    ) -> None:
         self.root = root
         self.choke = choke
         self.table = table
@@ -68,10 +74,9 @@ class Session:
         self.calls = Calls(self.table, choke, seed=seed, direct=direct, keeps_attributes=not reverting)
         self._poll = select.poll()
         self._connection: Connection | None = None
-        self._guardian: subprocess.Popen[bytes] | None = None
-        self._channel: socket.socket | None = None
+        self._keeper = keeper
+        self._token = next(keeper.tokens)
         self._news: dict[str, dict[str, Any]] = {}
-        self._lost = False
         self._program = 0
         self._tool = ""
         self._handlers: dict[int, Callable[[], None]] = {}
@@ -80,7 +85,7 @@ class Session:
         self._tool = find_tool()
         self.root = prepare_root(self.root)
         try:
-            self._start_guardian()
+            self._watch(self._keeper.fileno(), self._hear)
             self._mount()
         except BaseException:
             self.close()
@@ -92,48 +97,21 @@ class Session:
 
     # -- the guardian ----------------------------------------------------------------------------------------------
 
-    def _start_guardian(self) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._channel = ours
-        with theirs:
-            self._guardian = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(guardian_file.__file__), str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,
-                cwd="/",
-            )
-        self._watch(ours.fileno(), self._hear)
+    def _hear(self) -> None:
+        news = self._keeper.hear()
+        if news is not None and news.get("token") == self._token:
+            self._news[news["said"]] = news
 
     def _tell(self, message: dict[str, object], descriptors: Sequence[int] = ()) -> None:
-        assert self._channel is not None
-        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))] if descriptors else []
-        try:
-            self._channel.sendmsg([json.dumps(message).encode()], rights)
-        except OSError as error:
-            if error.errno == errno.EMSGSIZE:
-                raise ProgramError("the command line and the environment are too long for a message") from None
-            raise MountError("the guardian process is gone: somebody killed it, start again") from None
-
-    def _hear(self) -> None:
-        assert self._channel is not None
-        try:
-            data = self._channel.recv(_MESSAGE_BYTES_MAX)
-        except ConnectionError:
-            data = b""
-        if not data:
-            self._lost = True
-            return
-        news = json.loads(data)
-        self._news[news["said"]] = news
+        self._keeper.tell({**message, "token": self._token}, descriptors)
 
     def _wait_for(self, *said: str, until: float | None = None) -> dict[str, Any] | None:
         """The first of these news; None when the time is over. MountError when the guardian is gone."""
         for word in said:
             self._news.pop(word, None)
         while not any(word in self._news for word in said):
-            if self._lost:
-                raise MountError("the guardian process is gone: somebody killed it, start again")
+            if self._keeper.lost:
+                raise MountError(GUARDIAN_GONE)
             if not self._serve_once(until):
                 return None
         return next(self._news.pop(word) for word in said if word in self._news)
@@ -230,7 +208,10 @@ class Session:
                 "cwd": os.getcwd() if cwd is None else str(cwd),
             }
             self._news.pop("exited", None)
-            self._tell(message, [nothing, out_end, err_end])
+            try:
+                self._tell(message, [nothing, out_end, err_end])
+            except TooLong:
+                raise ProgramError("the command line and the environment are too long for a message") from None
             os.close(out_end)
             os.close(err_end)
             started = self._wait_for("started", "not started", until=time.monotonic() + PATIENCE_S)
@@ -276,8 +257,8 @@ class Session:
 
     def _wait_for_end(self, until: float | None) -> dict[str, Any] | None:
         while "exited" not in self._news:
-            if self._lost:
-                raise MountError("the guardian process is gone: somebody killed it, start again")
+            if self._keeper.lost:
+                raise MountError(GUARDIAN_GONE)
             if self.choke.frozen or not self._serve_once(until):
                 return None
         return self._news.pop("exited")
@@ -295,9 +276,9 @@ class Session:
     # -- the end ---------------------------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Kill, unmount, and let the guardian go. Never fails: what is wrong here was wrong before."""
+        """Kill and unmount. Never fails: what is wrong here was wrong before."""
         with contextlib.suppress(MountError, OSError):
-            if self._connection is not None and not self._lost:
+            if self._connection is not None and not self._keeper.lost:
                 self.kill()
                 self._tell({"do": "unmount", "folder": str(self.root)})
                 self._wait_for("unmounted", until=time.monotonic() + PATIENCE_S)
@@ -305,18 +286,8 @@ class Session:
             self._unwatch(self._connection.device)
             os.close(self._connection.device)
             self._connection = None
-        if self._channel is not None:
-            self._unwatch(self._channel.fileno())
-            self._channel.close()
-            self._channel = None
-        if self._guardian is not None:
-            try:
-                self._guardian.wait(PATIENCE_S)
-            except subprocess.TimeoutExpired:
-                self._guardian.kill()
-                self._guardian.wait()
-            self._guardian = None
-        if self._lost:
+        self._unwatch(self._keeper.fileno())
+        if self._keeper.lost:
             self._clear_alone()
         self.choke.close()
 

@@ -1,11 +1,13 @@
 """A folder to mount on, and one line that records a program there; skips with what is missing where there is no FUSE."""
 
+import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
+from harness.frontends.mounted.guardian import is_mounted
 from harness.frontends.mounted.recording import Recorded, Run, record
 from harness.frontends.mounted.requirements import MountError, find_tool
 
@@ -13,13 +15,16 @@ TIME_LIMIT_S = 60.0
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
-    """A folder that can be mounted on, on a machine that can mount."""
+def root(tmp_path: Path) -> Iterator[Path]:
+    """A folder that can be mounted on, on a machine that can mount. A test that fails leaves no mount to the next one."""
     try:
-        find_tool()
+        tool = find_tool()
     except MountError as missing:
         pytest.skip(str(missing))
-    return tmp_path / "root"
+    folder = tmp_path / "root"
+    yield folder
+    if is_mounted(str(folder)):
+        subprocess.run([tool, "-u", "-z", "-q", "--", str(folder)], check=False)
 
 
 Recorder = Callable[..., Recorded]
