@@ -12,8 +12,10 @@ from harness.commands.options import (
     DEFAULT_BOUND,
     budget_option,
     check_budget,
+    check_page,
     check_profiles,
     check_writable,
+    html_option,
     json_option,
     no_color_option,
     out_option,
@@ -22,7 +24,7 @@ from harness.commands.options import (
     seed_option,
     verbose_option,
 )
-from harness.commands.output import console, write_json
+from harness.commands.output import console, write_json, write_page_of_cases
 
 if TYPE_CHECKING:
     from harness.anyprogram.crash import Crashed
@@ -64,6 +66,7 @@ TIME_LIMIT_S: Final = 10.0
     help="Was there before, where the trace does not tell. [default: /data]",
 )
 @json_option()
+@html_option()
 @out_option
 @quiet_option()
 @verbose_option()
@@ -80,6 +83,7 @@ def crash(
     first: bool,
     folders: tuple[str, ...],
     json_file: Path | None,
+    html_file: Path | None,
     out: Path,
     quiet: bool,
     verbose: bool,
@@ -97,6 +101,7 @@ def crash(
     check_budget(budget)
     check_profiles(profiles)
     check_writable(json_file, out)
+    check_page(html_file)
     screen = console(no_color, json_file)
     request = Request(
         profiles=tuple(dict.fromkeys(profiles)) or DEFAULT_PROFILES,
@@ -128,6 +133,7 @@ def crash(
     else:
         summary(screen, crashed.report, repros, verbose)
     write_json(document(crashed.report, __version__, repros), json_file)
+    write_page_of_cases(crashed.report, crashed.cases, repros, html_file)
     sys.exit(crashed.report.exit_code)
 
 

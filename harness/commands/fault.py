@@ -11,8 +11,10 @@ from harness import __version__
 from harness.commands.options import (
     budget_option,
     check_budget,
+    check_page,
     check_profiles,
     check_writable,
+    html_option,
     jobs_option,
     json_option,
     no_color_option,
@@ -22,7 +24,7 @@ from harness.commands.options import (
     seed_option,
     verbose_option,
 )
-from harness.commands.output import console, write_json
+from harness.commands.output import console, write_json, write_page_of_cases
 from harness.commands.program_options import mmap_option, root_option, setup_of, setup_option, timeout_option
 
 if TYPE_CHECKING:
@@ -63,6 +65,7 @@ CHECK_TIME_LIMIT_S: Final = 10.0
 @seed_option("Seed of the order in which folders are listed; 0: by name.")
 @jobs_option
 @json_option()
+@html_option()
 @out_option
 @quiet_option()
 @verbose_option()
@@ -81,6 +84,7 @@ def fault(
     seed: int | None,
     jobs: int | None,
     json_file: Path | None,
+    html_file: Path | None,
     out: Path,
     quiet: bool,
     verbose: bool,
@@ -108,6 +112,7 @@ def fault(
     check_budget(budget)
     check_profiles(profiles)
     check_writable(json_file, out)
+    check_page(html_file)
     screen = console(no_color, json_file)
     try:
         request = Request(
@@ -134,6 +139,7 @@ def fault(
     result = document(told.report, __version__, repros)
     result["fault_runs"] = told.fault_runs
     write_json(result, json_file)
+    write_page_of_cases(told.report, told.cases, repros, html_file)
     sys.exit(told.report.exit_code)
 
 

@@ -14,6 +14,7 @@ from harness import __version__
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from harness.anyprogram.case_file import CaseFile
     from harness.commands.formats import Formats
     from harness.gate.outcome import Report
     from harness.report.story import Story
@@ -50,6 +51,25 @@ def write_page(page: str, html_file: Path) -> None:
         html_file.write_text(page, encoding="utf-8")
     except OSError as error:
         raise click.UsageError(f"cannot write --html {html_file}: {error.strerror}") from None
+
+
+def write_page_of_cases(
+    report: "Report", cases: "Mapping[int, CaseFile]", repros: Mapping[int, str], html_file: Path | None
+) -> None:
+    """The page of a sweep of any program; `cases` and `repros` are by id(finding). Nothing without a file."""
+    if html_file is None:
+        return
+    from harness.anyprogram.case_file import CaseError
+    from harness.report.check_story import story_of_check
+    from harness.report.html.page import run_page
+
+    stories: dict[int, Story | str] = {}
+    for key, case in cases.items():
+        try:
+            stories[key] = story_of_check(case)
+        except CaseError as error:
+            stories[key] = str(error)
+    write_page(run_page(report, stories, repros, {}, __version__), html_file)
 
 
 def show_report(

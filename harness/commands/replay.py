@@ -80,11 +80,9 @@ def replay(
             raise click.UsageError(
                 f"{file} is a case of `harness crash`: its program ran outside, there is no step to walk"
             )
-        if html_file is not None:
-            raise click.UsageError(f"--html: {file} is a case of `harness crash`, of which there is no page")
         from harness.commands.replay_check import replay_check
 
-        sys.exit(replay_check(screen, file, json_file, quiet=quiet, verbose=verbose))
+        sys.exit(replay_check(screen, file, json_file, html_file, quiet=quiet, verbose=verbose))
     try:
         loaded = load(file)
         result = play_again(loaded)

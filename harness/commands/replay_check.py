@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from harness.commands.output import write_json
+from harness import __version__
+from harness.commands.output import write_json, write_page
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 
-def replay_check(screen: "Console", file: Path, json_file: Path | None, *, quiet: bool, verbose: bool) -> int:
+def replay_check(
+    screen: "Console", file: Path, json_file: Path | None, html_file: Path | None, *, quiet: bool, verbose: bool
+) -> int:
     """The exit code: 1 when the checker refuses the disk again, 0 when it does not. UsageError for an unusable file."""
     from harness.anyprogram.case_file import CaseError, checker_of, load_case, play_case
     from harness.anyprogram.checker import CheckerError
@@ -41,4 +44,10 @@ def replay_check(screen: "Console", file: Path, json_file: Path | None, *, quiet
     )
     told = {"verdict": answer.verdict, "trace_digest": played.run.trace.digest(), "matches": played.matches}
     write_json(told, json_file)
+    if html_file is not None:
+        from harness.report.check_story import story_of_check
+        from harness.report.html.page import case_page
+
+        story = story_of_check(case, (answer.verdict, answer.summary), matches=played.matches)
+        write_page(case_page(story, f"harness replay {file}", __version__), html_file)
     return 0 if answer.held else 1

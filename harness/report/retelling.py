@@ -13,7 +13,7 @@ from harness.explore.recording import Recording
 from harness.explore.saved_case import Death
 from harness.report.byte_view import differing_rows, first_difference
 from harness.report.fates import UNKNOWN, Fates, fates_of
-from harness.report.story import Chapter, Crash, Event, FileChange, Lacking, Payload, Story
+from harness.report.story import Chapter, Crash, Event, FileChange, Lacking, Payload, Story, UnitFate
 from harness.repro import Replay
 from harness.statemachine import words as step_in_words
 from harness.trace import Item, Mark, Source, Write, describe
@@ -73,7 +73,7 @@ def chapters_of(played: Played, deaths: Sequence[Death]) -> Iterable[Chapter]:
 
 def _of_segment(segment: Segment) -> Chapter:
     trace = segment.trace
-    return _told(
+    return chapter_of(
         "history", segment.base, trace.items, trace.sources, trace.times, segment.notes, 0, segment.state, segment.found
     )
 
@@ -82,10 +82,10 @@ def _of_life(life: Recording, death: Death | None, disk: DiskImage | None) -> Ch
     end = death.position if death is not None else life.end
     title = "recorded run" if life.began == 0 else "recovery"
     state = death.state if death is not None else None
-    return _told(title, life.base, life.items[:end], life.sources, life.times, life.notes, life.began, state, disk)
+    return chapter_of(title, life.base, life.items[:end], life.sources, life.times, life.notes, life.began, state, disk)
 
 
-def _told(
+def chapter_of(
     title: str,
     base: DiskImage,
     items: Sequence[Item],
@@ -96,6 +96,7 @@ def _told(
     state: CrashState | None,
     found: DiskImage | None,
 ) -> Chapter:
+    """The items from `began` on; at their end the machine died and left `found` (`state` None: nobody died)."""
     names = names_of(base, items)
     fates = fates_of(base, items, state, names)
     events = tuple(_events(items, sources, times, notes, names, fates, began))
@@ -158,10 +159,18 @@ def _crash(
         words,
         state.profile,
         state.position,
-        fates.units,
+        fates.units if not killed else _landed(state),
         tuple(Lacking(at, text, str(sources[at]) if sources[at] is not None else "") for at, text in lacking),
         file_changes(disk_after(base, items), found),
     )
+
+
+def _landed(state: CrashState) -> tuple[UnitFate, ...]:
+    """What a killed process left of the write that was under way."""
+    if state.cut is None:
+        return ()
+    position, kept = state.cut
+    return (UnitFate(position, f"the first {kept:,} bytes of the write that was under way", True),)
 
 
 def disk_after(base: DiskImage, items: Iterable[Item]) -> DiskImage:

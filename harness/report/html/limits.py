@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-LARGEST_PAGE: Final = 3 * 2**20
+LARGEST_PAGE: Final = 3_000_000
 """Bytes of a whole page; the last of the limits is taken even where it is larger."""
 
 
