@@ -33,7 +33,10 @@ def judge(bundle: Path, json_file: Path | None, quiet: bool, no_color: bool) -> 
     try:
         opened = open_bundle(bundle)
         image, remembered = image_of(opened), world_of(opened)
-        case = opened.repro.case
+    except BundleError as error:
+        raise click.UsageError(on_one_line(str(error))) from None
+    case = opened.repro.case
+    try:
         judged = judge_again(
             scenario_of(opened.repro),
             case.workload,
@@ -44,10 +47,14 @@ def judge(bundle: Path, json_file: Path | None, quiet: bool, no_color: bool) -> 
             seed=case.seed,
             fault_fired=opened.state.fault_fired,
         )
-    except (BundleError, ReproError, UnfitWorld) as error:
+    except (ReproError, UnfitWorld) as error:
         raise click.UsageError(on_one_line(str(error))) from None
     except WorldEscape as error:
-        click.echo(f"error: {error}", err=True)
+        click.echo(f"error: {on_one_line(str(error))}", err=True)
+        sys.exit(4)
+    except Exception as error:  # a contract meets a world that its own provider would never have left behind
+        what = on_one_line(f"{type(error).__name__}: {error}")
+        click.echo(f"error: {case.scenario} cannot judge what is stored in {bundle}: {what}", err=True)
         sys.exit(4)
     for warning in changed_sources(case):
         click.echo(f"note: {on_one_line(warning)}", err=True)

@@ -126,7 +126,7 @@ def _coverage(result: ScenarioResult, largest: int) -> Coverage:
             _bar("distinct", total.distinct, scale),
             _bar("checked", total.checked, scale),
         ),
-        recovery=_bar("checked after a death in recovery", full.recovery_checked, scale),
+        recovery=_bar("checked", full.recovery_checked, scale),
         recovery_kill_points=full.recovery_kill_points,
         faults=tuple(
             [
