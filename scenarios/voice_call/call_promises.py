@@ -12,7 +12,7 @@ from scenarios.voice_call.event_promises import CallCase, acknowledged_ends
 from scenarios.voice_call.observe import CallsObserved, outside
 from scenarios.voice_call.remote import RemoteCall
 from scenarios.voice_call.stream_promises import may_be_unheard
-from scenarios.voice_call.terms import POLL_S, PROMPTLY_S, RING_S, UNANSWERED_S
+from scenarios.voice_call.terms import DOWN_S, POLL_S, PROMPTLY_S, RING_S, UNANSWERED_S
 
 _RESTART_MARKS: Final = frozenset({"died", "restarted", "attempted", "refused"})
 
@@ -65,6 +65,11 @@ def restart_asks_the_provider(case: CallCase, observed: CallsObserved) -> list[V
     if case.world.outer.failed_commands or case.fault_fired:
         return []
     found = verdict.stale_active(observed, outside(case.world))
+    found += [
+        violation("stale-active", f"nobody has asked what became of the dial of call {name}", name)
+        for name, record in observed.records.items()
+        if record["live"] and record["providerCallId"] is None
+    ]
     return found if found and just_restarted(case) else []
 
 
@@ -223,9 +228,23 @@ def _own_reasons(case: CallCase, observed: CallsObserved, call: str, remote: Rem
     if _rang_out(case, record, remote):
         reasons.add("no-answer")
     unanswered_until = record["startedAt"] / 1000 + (UNANSWERED_S if record["direction"] == "outbound" else 0)
+    if start is None and (talking := _known_talking(case, remote)) is not None:
+        start, cap = talking, talking + case.world.outer.cap_s
     if remote.given_up_at >= (cap if start is not None else unanswered_until) - PROMPTLY_S:
         reasons.add("timeout")
     return reasons or {"timeout"}
+
+
+def _known_talking(case: CallCase, remote: RemoteCall) -> float | None:
+    """Since when the manager knew, some time before it hung up, that somebody talks: words or a state say so."""
+    assert remote.given_up_at is not None
+    latest = remote.given_up_at - 2 * (DOWN_S + PROMPTLY_S)
+    told = [
+        event
+        for event in case.world.outer.happenings.values()
+        if event.call == remote.id and event.kind in ("call.active", "call.speech") and event.owed
+    ]
+    return min((one.at for one in told if (one.acknowledged_at or latest + 1) <= latest), default=None)
 
 
 def _rang_out(case: CallCase, record: Mapping[str, Any], remote: RemoteCall) -> bool:

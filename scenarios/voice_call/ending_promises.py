@@ -6,7 +6,7 @@ Not judged: how a call ended (`call_promises.true_ends`), and when its own deadl
 from typing import Final
 
 from harness.verdict.vocabulary import Violation, violation
-from scenarios.voice_call.event_promises import CallCase
+from scenarios.voice_call.event_promises import CallCase, acknowledged_ends
 from scenarios.voice_call.observe import CallsObserved
 from scenarios.voice_call.terms import DOWN_S, POLL_S, PROMPTLY_S
 
@@ -53,4 +53,14 @@ def rejected_callers_are_sent_away(case: CallCase, observed: CallsObserved) -> l
         violation("side-effect-lost", f"caller {remote.id} was rejected and never hung up", remote.id)
         for remote in case.world.live_calls()
         if remote.id in rejected
+    ]
+
+
+def ended_calls_owe_nothing(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    """Who was told that a call has ended has nobody to hang up any more."""
+    over = acknowledged_ends(case.ledger, case.world) - set(case.world.outer.damaged)
+    return [
+        violation("side-effect-repeated", f"call {owed.call} is to be hung up, and its end was reported", owed.call)
+        for owed in observed.owed
+        if owed.kind == "hang-up" and observed.records[owed.call]["providerCallId"] in over
     ]

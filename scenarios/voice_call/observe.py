@@ -186,7 +186,7 @@ def _found_in(event: Happening, record: Mapping[str, Any], is_call: bool) -> int
     if event.kind == "call.ended":
         return int(record["endReason"] is not None)
     if event.is_fatal:
-        return int(record["endReason"] == "error")
+        return int((record["endReason"] or record["ending"]) == "error")  # it may be over only when the line is
     if event.kind in ("call.dtmf", "call.speech"):
         return int(record["processedEventIds"].count(event.id))
     return 1

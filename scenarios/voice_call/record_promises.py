@@ -80,8 +80,8 @@ def _nonsense_of_identity(record: Record) -> Iterator[str]:
         yield "the provider has accepted its dial and given it no id"
     if dial in ("intended", "unknown") and record["providerCallId"] is not None:
         yield f"its dial is {dial}, and it has the provider's id {record['providerCallId']}"
-    if len(set(record["aliases"])) < len(record["aliases"]):
-        yield f"its aliases are {record['aliases']}"
+    if len({*record["aliases"], record["providerCallId"]}) <= len(record["aliases"]):
+        yield f"it is called {record['providerCallId']}, and its aliases are {record['aliases']}"
     if len(set(record["processedEventIds"])) < len(record["processedEventIds"]):
         yield "it has processed one event twice"
     unknown = [key for key in record["metadata"] if key not in _METADATA]

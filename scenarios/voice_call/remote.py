@@ -114,7 +114,8 @@ class CommandFault(msgspec.Struct):
     """The next `times` commands called `command` (or any, for "*") fail as `mode` says.
 
     `refused`: nothing happened, and the subject is told. `unavailable`: nothing happened, no answer.
-    `unanswered`: it happened, no answer. `slow`: it happened, the answer takes `delay_s`.
+    `unanswered`: it happened, no answer. `slow`: it happened, the answer takes `delay_s`. `late`: it takes `delay_s` to
+    happen, and never does where whoever asked has gone by then.
     """
 
     command: str

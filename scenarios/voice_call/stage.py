@@ -1,6 +1,7 @@
 """Who takes part in a story: the run, the provider, the manager and its client; and what a workload is made of."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -30,6 +31,10 @@ BODY_LIMIT: Final = 65_536
 
 LOG: Final = "*.jsonl"
 """Where the faults of a workload hit."""
+
+
+AWAY_S: Final = 10.0
+"""No orderly stop and start take longer."""
 
 
 @dataclass
@@ -67,7 +72,11 @@ class Stage:
         return call
 
     async def restart(self) -> None:
-        """An orderly stop and a new start; what is due meanwhile meets a manager that is not ready."""
+        """An orderly stop and a new start; what is due meanwhile meets a manager that is not ready.
+
+        Calls in which nothing was going on, and of which nothing was heard meanwhile, are what they were.
+        """
+        before = self._at_rest()
         self.run.mark("stopping")
         self.provider.excuse()
         await self.manager.stop()
@@ -75,6 +84,26 @@ class Stage:
         await self.provider.deliver_due()
         self.manager = await self.reboot()
         self.run.mark("restarted")
+        after = self._at_rest()
+        for name in before.keys() & after.keys():
+            self.expect(before[name] == after[name], f"call {name[0]} is another after a restart")
+
+    def _at_rest(self) -> dict[tuple[str, int], dict[str, Any]]:
+        """The calls in which nothing goes on, each with the number of events that were taken about it."""
+        outer = self.provider.outer
+        calls: dict[tuple[str, int], dict[str, Any]] = {}
+        if self.manager.view()["poisoned"] is not None:
+            return calls  # it does not know itself what a start will read
+        for one in self.manager.history():
+            remote = outer.calls.get(outer.renamed.get(one["providerCallId"], one["providerCallId"]))
+            busy = one["state"] == "speaking" or one["greeting"] == "started" or (one["media"] or {}).get("connected")
+            open_turn = one["turn"] is not None and one["turn"]["phase"] in ("asking", "listening")
+            due = min(one["deadlines"].values(), default=math.inf) / 1000 < self.run.now() + AWAY_S
+            replying = one["reply"] is not None and one["reply"]["phase"] in ("thinking", "speaking")
+            if remote is not None and remote.alive == one["live"] and not (busy or open_turn or due or replying):
+                taken = sum(event.acknowledged for event in outer.happenings.values() if event.call == remote.id)
+                calls[one["callId"], taken] = one
+        return calls
 
     def expect(self, truth: bool, otherwise: str) -> None:
         """What this story is about must have come true by now; else `otherwise` is what is wrong."""

@@ -136,6 +136,26 @@ def grants_are_good(case: CallCase, observed: CallsObserved) -> list[Violation]:
     return found
 
 
+def streams_are_granted_as_asked(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    """Who asks for a stream to a call that goes on is granted one, and nobody else is."""
+    outer = case.world.outer
+    wanting = [event for event in outer.happenings.values() if event.body.get("wantsStream")]
+    found = [
+        violation("unavailable", f"{event.id} asked for a stream, and was granted none", event.id)
+        for event in wanting
+        if event.owed
+        and not any(b'"token"' in body for request, body in outer.answers.items() if event.id in request.split())
+    ]
+    for name, record in observed.records.items():
+        granted = 0 if record["media"] is None else record["media"]["granted"]
+        asked = sum(event.call == record["providerCallId"] and event.attempts > 0 for event in wanting)
+        if granted > asked:
+            found.append(
+                violation("check-failed", f"call {name} was granted {granted} streams, of {asked} asked for", name)
+            )
+    return found
+
+
 def same_request_same_answer(case: CallCase, observed: CallsObserved) -> list[Violation]:
     """Whoever sends the same events again gets the answer of the first time, a restart in between or not."""
     return [

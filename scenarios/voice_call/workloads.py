@@ -19,10 +19,12 @@ from scenarios.voice_call.stories import (
     dialects,
     ends,
     misfortunes,
+    odd_names,
     restarts,
     rules,
     sessions,
     slowness,
+    stops,
     strangers,
     streams,
     upgrades,
@@ -230,6 +232,25 @@ WORKLOADS: Final[dict[str, Workload]] = {
         sets_clock=True,
         **REHEARSED,
     ),
+    "by-its-leg": Workload(odd_names.by_its_leg, settings=PLAIN, **REHEARSED),
+    "by-another-leg": Workload(odd_names.by_another_leg, settings=PLAIN, **REHEARSED),
+    "after-the-end": Workload(odd_names.after_the_end, settings=PLAIN, **REHEARSED),
+    "unwritable-names": Workload(odd_names.unwritable_names, settings=PLAIN, **REHEARSED),
+    "owed-since-then": Workload(ends.owed_since_then, settings=PLAIN, **REHEARSED),
+    "ended-meanwhile": Workload(ends.ended_meanwhile, settings=PLAIN, **REHEARSED),
+    "ended-before-told": Workload(ends.ended_before_told, settings=PLAIN, **REHEARSED),
+    "unreported-answers": Workload(ends.unreported_answers, settings=PLAIN, **REHEARSED),
+    "stopped-while-speaking": Workload(stops.while_speaking, settings=PLAIN, touches_log=True, **REHEARSED),
+    "stopped-while-greeting": Workload(stops.while_greeting, touches_log=True, **REHEARSED),
+    "greeting-again": Workload(
+        stops.greeting_again, settings={"repeat_greeting_after_crash": True}, touches_log=True, **REHEARSED
+    ),
+    "stopped-while-replying": Workload(
+        stops.while_replying, settings={**PLAIN, "streaming": True}, media=True, **REHEARSED
+    ),
+    "found-unverified": Workload(stops.found_unverified, policy=LONG_HORIZON, **REHEARSED),
+    "gone-while-away": Workload(stops.gone_while_away, callee=Callee("no-answer", after_s=200.0), **REHEARSED),
+    "rung-out-while-away": Workload(stops.rung_out_while_away, callee=Callee("no-answer", after_s=200.0), **REHEARSED),
     "look-alikes": Workload(strangers.look_alikes, settings=PLAIN, **REHEARSED),
     "slow-body": Workload(
         strangers.slow_body, settings={**PLAIN, "body_timeout_ms": round(strangers.BODY_TIMEOUT_S * 1000)}, **REHEARSED

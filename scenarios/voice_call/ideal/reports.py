@@ -15,6 +15,8 @@ from scenarios.voice_call.manager.config import Config
 
 _STATES: Final = {f"call.{state}": state for state in ("initiated", "ringing", "active", "speaking")}
 
+_NAMES: Final = ("id", "type", "call_id", "provider_call_id", "client_key", "turn_token", "dedupe_key")
+
 
 class Report(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One event of a webhook request. Times are milliseconds since the epoch."""
@@ -60,9 +62,12 @@ class NotYet(Exception):
 def read(raw: Any) -> Report:
     """Raises ValueError."""
     try:
-        return msgspec.convert(raw, Report)
+        report = msgspec.convert(raw, Report)
     except msgspec.ValidationError as error:
         raise ValueError(f"a webhook event cannot be read: {error}") from error
+    for name in _NAMES:
+        (getattr(report, name) or "").encode()  # half a character has no bytes: that is a ValueError as well
+    return report
 
 
 def decide(book: Book, report: Report, config: Config, now: int) -> list[AnyFact]:

@@ -151,12 +151,14 @@ async def restart_on_a_bad_disk(stage: Stage) -> None:
 
 
 async def cap_is_reached(stage: Stage) -> None:
-    """A caller who never hangs up, until the cap ends the call."""
+    """A caller who never hangs up, until the cap ends the call; the report of that is taken at once."""
     provider = stage.provider
     call = provider.ring(FRIEND, stays=True)
     await stage.quiet()
     provider.pick_up(call)
     await stage.later(MAX_DURATION_S + 15.0)
+    told = [one for one in provider.outer.happenings.values() if one.kind == "call.ended"]
+    stage.expect(all(one.attempts == 1 for one in told), "the disk works, and the report of an end is refused")
 
 
 async def cap_on_a_full_disk(stage: Stage) -> None:

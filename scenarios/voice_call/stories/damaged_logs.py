@@ -6,7 +6,7 @@ asks little about these calls; here everything is compared: what is shown, whom 
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from scenarios.voice_call.log_lines import (
@@ -41,7 +41,7 @@ class Damage:
     `change`: of its lines, the number of the line with the second sentence of the first call, and that call's internal
     id. `doubted`: whom the manager has to doubt then; `forever`: also when the log was rewritten (None: the same).
     `lost`: sentences of the first call that are gone. `kept`: what has to be in the log as it was, also when that is
-    rewritten.
+    rewritten. `shown`: what of the first call cannot be read, as it is shown then.
     """
 
     what: str
@@ -50,6 +50,7 @@ class Damage:
     forever: tuple[str, ...] | None = None
     lost: tuple[int, ...] = ()
     kept: bytes = b""
+    shown: dict[str, Any] = field(default_factory=dict)
 
 
 def _in_place(change: Callable[[bytes], bytes]) -> Callable[[Lines, int, str], Lines]:
@@ -73,6 +74,14 @@ def _newer(number: int, call: object, length: int = 0) -> bytes:
     """A line of a version that is not known, with a generation that no writer here has come to."""
     body = {"call": call, "says": _MORE.decode(), "more": "+" * length}
     return sealed({"v": 2, "seq": number, "gen": 41, "call": call, "kind": "other", "body": body})
+
+
+_ENDED: Final = {"state": "completed", "endReason": "completed", "endedAt": 1_800_000_000_000, "deadlines": {}}
+
+
+def _changed_by(version: int, number: int, call: str, body: dict[str, Any]) -> bytes:
+    """A change by a writer with a high generation."""
+    return sealed({"v": version, "seq": number, "gen": 41, "call": call, "kind": "other", "body": body})
 
 
 def _of_another_shape(number: int, call: str) -> bytes:
@@ -156,6 +165,36 @@ DAMAGES: Final = (
         (MINE,),
         kept=_MORE,
     ),
+    Damage(
+        "a newer version has added a change as this one would write it",
+        _behind(lambda last, call: _changed_by(2, last + 1, call, {"set": _ENDED})),
+        (MINE,),
+        kept=b'"v":2',
+    ),
+    Damage(
+        "a line breaks off",
+        lambda lines, at, call: [*lines[:at], lines[at][:150] + b"\n", *lines[at + 1 :]],
+        (MINE,),
+        lost=(2,),
+    ),
+    Damage(
+        "a field cannot be read",
+        _behind(lambda last, call: _changed_by(1, last + 1, call, {"set": {"metadata": 7}})),
+        (MINE,),
+        kept=b'"metadata":7',
+        shown={"metadata": {}},
+    ),
+    Damage(
+        "something is added to what is no list",
+        lambda lines, at, call: [
+            *lines,
+            _changed_by(1, _number(lines) + 1, call, {"set": {"mood": "good"}}),
+            _changed_by(1, _number(lines) + 2, call, {"set": {}, "add": {"mood": ["bad"]}}),
+        ],
+        (MINE,),
+        (),
+        kept=b'"mood":"good"',
+    ),
     Damage("a line has no number", _again(seq=None), (ANY,), kept=b'"seq":null'),
     Damage("a line has no generation", _again(gen="one"), (ANY,), kept=b'"gen":"one"'),
     Damage("of a list something is forgotten that was never there", _in_place(_forgetting), (MINE,), ()),
@@ -186,7 +225,7 @@ async def _damaged(stage: Stage, length: int) -> None:
     place = next((number for number, line in enumerate(good) if _is_lost(line, mine)), 0)
     for damage in DAMAGES:
         await handed_over(stage, _instead(damage.change(good, place, mine)))
-        expected = before | {mine: _without(before[mine], damage.lost)}
+        expected = before | {mine: _without(before[mine], damage.lost) | damage.shown}
         _compare(stage, f"{damage.what}:", expected, _named(damage.doubted, mine))
         for number in range(SENTENCES, SENTENCES + 4):
             await _said(stage, calls, number, 20)

@@ -160,6 +160,7 @@ async def long_memory(stage: Stage) -> None:
         await stage.later(1.0)
         provider.say(call, f"sentence number {number}")
     await stage.later(1.0)
+    await stage.restart()
     for number in range(8, 14):
         provider.duplicate(f"{call}-{number}")
         await stage.later(1.0)

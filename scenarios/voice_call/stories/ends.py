@@ -2,7 +2,7 @@
 
 import asyncio
 
-from scenarios.voice_call.stage import FAR_AWAY, FRIEND, OTHER_FRIEND, Stage
+from scenarios.voice_call.stage import FAR_AWAY, FRIEND, OTHER_FRIEND, STRANGER, Stage
 from scenarios.voice_call.terms import MAX_DURATION_S, UNANSWERED_S
 
 
@@ -115,3 +115,63 @@ async def unmakeable(stage: Stage) -> None:
     status = None if call is None else stage.manager.status(call)
     stage.expect(status is not None and status["state"] == "failed", f"a dial that never was is shown as {status}")
     stage.expect(not provider.outer.calls, "a call was made after all")
+
+
+async def owed_since_then(stage: Stage) -> None:
+    """A hang-up is owed from the moment it is asked for: not since the ringing was reported, nor since the call began."""
+    provider = stage.provider
+    provider.ring(STRANGER, stays=True)
+    provider.delay(5.0)
+    provider.fail("hang_up", "unavailable", times=3)
+    await stage.later(5.5)
+    await stage.later(10.0)
+    provider.lift_faults()
+    call = await stage.picked_up(FRIEND, stays=True)
+    await stage.later(3.0)
+    provider.fail("hang_up", "unavailable", times=3)
+    provider.tell(call, "call.error", error="media lost", retryable=False)
+    await stage.quiet(0.1)
+    await stage.later(10.0)
+
+
+async def ended_meanwhile(stage: Stage) -> None:
+    """The cap is reached, the hang-up does not get through, and the person hangs up: nothing is owed any more."""
+    provider = stage.provider
+    call = await stage.picked_up(FRIEND, stays=True)
+    await stage.later(MAX_DURATION_S - 2.0)
+    provider.fail("hang_up", "unavailable", times=6)
+    await stage.later(3.0)
+    tried = provider.outer.failed_commands
+    provider.leave(call)
+    await stage.quiet()
+    await stage.later(20.0)
+    stage.expect(provider.outer.failed_commands == tried, "a call whose end was reported is hung up again and again")
+
+
+async def ended_before_told(stage: Stage) -> None:
+    """We hang up, and the report of the end comes before the answer to that."""
+    provider, client = stage.provider, stage.client
+    name = await client.initiate("talk-1", FAR_AWAY, mode="conversation")
+    await stage.later(2.0)
+    provider.fail("hang_up", "slow", delay_s=2.0)
+    if name is not None:
+        await asyncio.gather(client.end("end-1", name), stage.later(3.0))
+    stage.expect(stage.state("out-1") == "hangup-bot", f"a call that we have ended is shown as {stage.state('out-1')}")
+
+
+async def unreported_answers(stage: Stage) -> None:
+    """Nobody reports that calls were answered, but what happens in them: they have the cap of a conversation."""
+    provider = stage.provider
+    calls = [provider.ring(caller, stays=True) for caller in (FRIEND, OTHER_FRIEND)]
+    await stage.later(5.0)
+    for call in calls:
+        provider.pick_up(call)
+        provider.lose()
+    provider.tell(calls[0], "call.active")
+    provider.say(calls[1], "here I am")
+    await stage.later(MAX_DURATION_S - 3.0)
+    for call in calls:
+        stage.expect(stage.live(call), f"{call} is ended before its cap")
+    await stage.later(6.0)
+    for call in calls:
+        stage.expect(not stage.live(call), f"{call} is not ended by its cap")

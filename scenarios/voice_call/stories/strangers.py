@@ -120,6 +120,12 @@ HOSTILE_STATUS: Final = {
     "no-signature": 401,
     "no-json": 400,
     **dict.fromkeys(LOOK_ALIKES, 404),
+    **{
+        f"half-{field}": 400
+        for field in ("id", "type", "callId", "providerCallId", "clientKey", "turnToken", "dedupeKey")
+    },
+    "no-object": 400,
+    "odd-time": 400,
     "slow-body": 408,
     **{f"crowd-{number}": 408 for number in range(1, PLACES + 1)},
     "one-too-many": 503,
