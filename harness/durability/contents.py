@@ -127,7 +127,7 @@ Shared: TypeAlias = dict[tuple[int, int, int, int], list[Choice]]
 """(sector, low, high, visible bytes) -> its choices: most rows of a file have them in common."""
 
 
-def reach(chain: Sequence[DataUnit], pending: int, inside: int, outside: int) -> tuple[int, int]:
+def reach(chain: Sequence[DataUnit | SizeUnit], pending: int, inside: int, outside: int) -> tuple[int, int]:
     """(fewest, most) units of a chain that may have survived."""
     low = high = 0
     for index, unit in enumerate(chain):

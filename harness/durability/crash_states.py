@@ -15,11 +15,13 @@ from typing import Final
 from harness.disk import DiskImage, Node
 from harness.durability.counting import bits_of, count_down_sets
 from harness.durability.cuts import ByteCuts
-from harness.durability.observable import ObservableStates, Observed
+from harness.durability.observable import ObservableStates
 from harness.durability.pending import Pending
 from harness.durability.profiles import Profile
+from harness.durability.readings import Observed
 from harness.durability.rows import Version
 from harness.durability.scenes import Scene, Scenes, distinct_in, file_at
+from harness.durability.sights import Sight
 from harness.durability.state import CrashState, State
 from harness.durability.tears import cut_bases, cut_lengths, page_prefixes
 from harness.durability.trees import CrashImage, StateKey, Tree, state_key, tree_with
@@ -158,15 +160,28 @@ class KillPoint:
         self._demand_current()
         return iter(self._page_states()) if self._on_page_cache or self._inside is not None else self.cuts()
 
-    def state_in(self, scene: Scene, decided: Mapping[int, Version]) -> State:
-        """The state of `scene` with these versions of files, and of all others the one that lost least."""
+    def counted_extras(self) -> Iterator[tuple[State, int]]:
+        """`extra_states`, each with the number of legal states that it stands for: those whose file has no name differ in
+        nothing."""
+        self._demand_current()
+        if self._on_page_cache or self._inside is not None:
+            yield from ((state, 1) for state in self._page_states())
+            return
+        for named, cuts in self._byte_cuts():
+            for length in cuts.lengths:
+                alike = 1 if len(cuts.lengths) > 1 else len(cut_lengths(cuts.append))
+                yield (self._name(named.missing, (cuts.append.position, length)), cuts.image(length)), alike
+
+    def state_in(self, scene: Scene, decided: Mapping[int, Version | Sight]) -> State:
+        """The state of `scene` with these contents of files, and of all that is open the one that lost least."""
         key = [scene.tree.shape]
         nodes = dict(scene.nodes)
         missing = scene.missing
         for ino in scene.tree.files:
             versions = scene.open.get(ino)
             if versions is not None:
-                version = decided.get(ino) or versions.first()
+                found = decided.get(ino)
+                version = versions.first() if found is None else found.version() if isinstance(found, Sight) else found
                 nodes[ino] = version.file()
                 missing += version.missing
                 key.append(version.key)

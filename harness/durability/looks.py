@@ -10,7 +10,7 @@ follows from what it saw before.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from harness.disk import SECTOR, File, Node, sector_key, size_key
 
@@ -18,12 +18,8 @@ ALL: Final = 2**62
 """An end beyond that of every file."""
 
 
-class Look(NamedTuple):
-    """At the bytes of inode `ino` from `start` up to `end`; at its size where `start` is negative."""
-
-    ino: int
-    start: int
-    end: int
+Look: TypeAlias = tuple[int, int, int]
+"""(inode, start, end): a look at these bytes of a file; at its size where `start` is negative."""
 
 
 class Span(NamedTuple):
@@ -31,6 +27,10 @@ class Span(NamedTuple):
 
     first: int
     last: int
+
+
+def inode_of(look: int | Look) -> int:
+    return look if isinstance(look, int) else look[0]
 
 
 SIZE: Final = Span(-1, -1)
@@ -46,20 +46,23 @@ def spans_of(looks: Iterable[int | Look], nodes: Mapping[int, Node]) -> list[tup
     known: dict[int, list[Span]] = {}
     for look in looks:
         ino, start, end = (look, 0, ALL) if isinstance(look, int) else look
-        node = nodes.get(ino)
-        if node.__class__ is not File:
-            continue
-        assert isinstance(node, File)
         seen = known.get(ino)
         if seen is None:
             seen = known[ino] = []
         elif seen[-1] is WHOLE:
             continue
-        span = _span(start, end, node.size, SIZE in seen)
-        if is_known(span, seen, node.size):
+        node = nodes.get(ino)
+        if node.__class__ is not File:
+            del known[ino]
             continue
-        if span is WHOLE and found[-1:] == [(ino, SIZE)]:
-            found.pop()  # who asks how much there is and takes all of it has asked for the whole
+        assert isinstance(node, File)
+        size = node.size
+        span = _span(start, end, size, SIZE in seen)
+        if span is WHOLE:
+            if found and found[-1] == (ino, SIZE):
+                found.pop()  # who asks how much there is and takes all of it has asked for the whole
+        elif seen and is_known(span, seen, size):
+            continue
         found.append((ino, span))
         seen.append(span)
     return found
@@ -68,10 +71,12 @@ def spans_of(looks: Iterable[int | Look], nodes: Mapping[int, Node]) -> list[tup
 def _span(start: int, end: int, size: int, sized: bool) -> Span:
     if start < 0:
         return SIZE
+    if not start and end > size:
+        return WHOLE
     first, last = start // SECTOR, -(-end // SECTOR)
     if last * SECTOR > size or (sized and end >= size):
         last = ALL
-    return WHOLE if not first and last == ALL else Span(first, last)
+    return Span(first, last) if first or last != ALL else WHOLE
 
 
 def is_known(span: Span, seen: Iterable[Span], size: int) -> bool:

@@ -1,53 +1,47 @@
-"""Observable states: only those that recovery can tell apart.
+"""Observable states: only those that recovery can tell apart, each once, and how many legal ones each stands for.
 
-Recovery is deterministic: what it has not read cannot matter. So the contents of a file are decided when a run first
-looked at it, and only there the states branch; a temporary file that recovery never opens costs one state, not 2**12
+Recovery is deterministic: what it has not read cannot matter. So a pending unit is decided when a run first looks at what
+it changes, and only there the states branch: a file that recovery never opens costs one state, not 2**12; one of which it
+asks the size costs a state for each size; one whose first sectors it reads, a state for each content of those
 (durability.md, section 5, "read sets").
+
+Why that is exact. Call a run's questions its looks at the contents of files, in order; the names are the same in all disks
+of one shape. Let a run on disk A ask q1, q2, … and let disk B have the shape of A and the same answers. By induction B's
+run asks the same: its first question depends on nothing but the shape, clock, seed and ledger, which are equal; and if the
+first n answers were equal, so is all that the run knows, hence the next question and what it writes. So it does the same
+to the end, and its verdict is the same. (A last restart, on the disk that the first one left, is part of the run: what it
+reads at an offset is what the run wrote there, or what A and B hold there.) The questions form a tree, and every legal
+disk of a shape goes down one path of it; those that end at one leaf are one observable state. What comes out here is one
+disk for each leaf: the walk splits what is legal by the answers that it may give (`sights`), which share nothing and leave
+nothing out, and runs once where no run has been.
+
+A run that asks for more than it needs to know splits finer than necessary, which is exact as well; looks are rounded to
+sectors, so it is what happens.
+
+Beyond the bound a look is answered by representatives first (everything there, as little as may be, all sectors but one,
+one only), then by random ones of the seed, each answer once; `exhaustive` turns False. Too many name trees to list are
+sampled as `KillPoint.states` does it: prefixes, all but one, only one, one for each group of source lines.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
+from harness.durability.looks import WHOLE, Look, Span, answer
+from harness.durability.readings import Observed, Reading
 from harness.durability.rows import Version
-from harness.durability.scenes import Scene
+from harness.durability.scenes import Scene, file_at
+from harness.durability.sights import Sight
 from harness.durability.state import CrashState, State
 from harness.durability.trees import CrashImage
+from harness.durability.versions import FileVersions
 
 if TYPE_CHECKING:
     from harness.durability.crash_states import KillPoint
 
+Decided: TypeAlias = dict[int, Version | Sight]
+"""Inode -> what was decided about its content."""
 
-class _Read:
-    """What runs did after the same reads with the same answers: which file they looked at next, by what it held."""
-
-    __slots__ = ("answers", "known", "next")
-
-    def __init__(self) -> None:
-        self.known = False
-        self.next: int | None = None
-        self.answers: dict[int, _Read] = {}
-
-    def answer(self, key: int) -> "_Read":
-        found = self.answers.get(key)
-        if found is None:
-            found = self.answers[key] = _Read()
-        return found
-
-
-class Observed:
-    """Reads of earlier runs, by the shape of the tree. Share one between kill-points where nothing else differs
-    (same ledger, same clock): what was observed at the first is not yielded at the second."""
-
-    __slots__ = ("shapes",)
-
-    def __init__(self) -> None:
-        self.shapes: dict[int, _Read] = {}
-
-    def root(self, shape: int) -> _Read:
-        found = self.shapes.get(shape)
-        if found is None:
-            found = self.shapes[shape] = _Read()
-        return found
+_Branch: TypeAlias = tuple[Decided, Reading]
 
 
 class ObservableStates:
@@ -63,14 +57,13 @@ class ObservableStates:
         self._point: Final = point
         self._bound: Final = bound
         self._observed: Final = Observed() if observed is None else observed
-        self._reads: list[int] | None = None
-        self._image: CrashImage | None = None
+        self._looks: tuple[int | Look, ...] | None = None
         self.yielded = 0
         self.exhaustive = True
 
-    def read(self, inodes: Iterable[int]) -> None:
-        """The run on the last image looked at the contents or sizes of these inodes, in this order."""
-        self._reads = list(inodes)
+    def read(self, looks: Iterable[int | Look]) -> None:
+        """What the run on the last image looked at, in this order; the number of an inode is a look at all of it."""
+        self._looks = looks if isinstance(looks, tuple) else tuple(looks)
 
     def __iter__(self) -> Iterator[State]:
         scenes = self._point.scenes()
@@ -84,41 +77,52 @@ class ObservableStates:
             states = self._point.extra_states()
             thinned = self._point.thinned
         for state, image in states:
-            if self._unseen(image):
+            if not self._observed.find(image).known:
                 self.exhaustive &= not thinned
                 yield from self._run(state, image)
+
+    def stand_for(self) -> list[tuple[CrashState, int]]:
+        """(a state, how many legal ones recovery cannot tell from it, itself among them) for each observable state.
+
+        After the end of the iteration. Their sum is `KillPoint.legal`. ValueError where states were left out.
+        """
+        scenes = self._point.scenes()
+        if not self.exhaustive or scenes is None:
+            raise ValueError(f"{self.yielded} states were run and others left out: nobody knows what they stand for")
+        names: dict[Reading, CrashState] = {}
+        counts: dict[Reading, int] = {}
+        for scene in scenes:
+            for decided, leaf in self._leaves(scene):
+                if leaf not in names:
+                    names[leaf] = self._point.state_in(scene, decided)[0]
+                counts[leaf] = counts.get(leaf, 0) + scene.ways(decided)
+        for (state, image), count in self._point.counted_extras():
+            leaf = self._observed.find(image)
+            names.setdefault(leaf, state)
+            counts[leaf] = counts.get(leaf, 0) + count
+        return [(names[leaf], count) for leaf, count in counts.items()]
 
     def _run(self, state: CrashState, image: CrashImage) -> Iterator[State]:
         if self.yielded >= self._bound:
             self.exhaustive = False
             return
         self.yielded += 1
-        self._reads = None
+        self._looks = None
         yield state, image
-        if self._reads is None:
-            raise RuntimeError("say what the run looked at, `read(inodes)`, before taking the next state")
-        self._learn(image, self._reads)
-
-    def _learn(self, image: CrashImage, reads: Iterable[int]) -> None:
-        index_of = {ino: index for index, ino in enumerate(image.files)}
-        node = self._observed.root(image.state_key[0])
-        for ino in dict.fromkeys(reads):
-            index = index_of.get(ino)
-            if index is None:
-                continue  # made by recovery itself, or a folder: part of the shape
-            node.known, node.next = True, index
-            node = node.answer(image.state_key[index + 1])
-        node.known = True
-
-    def _unseen(self, image: CrashImage) -> bool:
-        node = self._observed.root(image.state_key[0])
-        while node.known:
-            if node.next is None:
-                return False
-            node = node.answer(image.state_key[node.next + 1])
-        return True
+        if self._looks is None:
+            raise RuntimeError("say what the run looked at, `read(looks)`, before taking the next state")
+        self._observed.learn(image, self._looks)
 
     def _in_scene(self, scene: Scene) -> Iterator[State]:
+        for decided, reading in self._leaves(scene):
+            if not reading.known:
+                yield from self._run(*self._point.state_in(scene, decided))
+                if not reading.known:
+                    return  # the bound was reached
+
+    def _leaves(self, scene: Scene) -> Iterator[_Branch]:
+        """The ends of all known ways through this scene. An unknown one that is known when the reader comes back is
+        followed further."""
         files = scene.tree.files
         root: Iterator[_Branch] = iter([({}, self._observed.root(scene.tree.shape))])
         stack = [root]  # iterators, so that of many versions only those in hand take memory
@@ -127,34 +131,34 @@ class ObservableStates:
             if branch is None:
                 stack.pop()
                 continue
-            decided, node = branch
-            if not node.known:
-                yield from self._run(*self._point.state_in(scene, decided))
-                if not node.known:
-                    return  # the bound was reached
-            if node.next is None:
-                continue
-            ino = files[node.next]
-            versions = scene.open.get(ino)
-            if versions is None:
-                stack.append(iter([(decided, node.answer(scene.key_at(ino)))]))
-            elif ino in decided:
-                stack.append(iter([(decided, node.answer(decided[ino].key))]))
-            else:
-                stack.append(self._branches(decided, node, ino, self._choices(scene, ino)))
+            decided, reading = branch
+            if not reading.known or reading.next is None:
+                yield branch
+            if reading.next is not None:
+                ino, span = files[reading.next.file], reading.next.span
+                stack.append(self._branches(scene, decided, reading, ino, span))
 
-    def _branches(
-        self, decided: dict[int, Version], node: _Read, ino: int, choices: Iterable[Version]
-    ) -> "Iterator[_Branch]":
-        for choice in choices:
-            yield {**decided, ino: choice}, node.answer(choice.key)
+    def _branches(self, scene: Scene, decided: Decided, reading: Reading, ino: int, span: Span) -> Iterator[_Branch]:
+        versions = scene.open.get(ino)
+        if versions is None:
+            yield decided, reading.answer(answer(file_at(scene.nodes, ino), span))
+            return
+        now = decided.get(ino)
+        if isinstance(now, Version):
+            yield decided, reading.answer(answer(now.file(), span))
+            return
+        if now is None and span == WHOLE:
+            for version in self._whole(versions):
+                yield {**decided, ino: version}, reading.answer(version.key)
+            return
+        sight = Sight.of(versions) if now is None else now
+        complete, sights = sight.split(span, self._bound, self._point.chance())
+        self.exhaustive &= complete
+        for key, seen in sights:
+            yield {**decided, ino: seen}, reading.answer(key)
 
-    def _choices(self, scene: Scene, ino: int) -> Iterable[Version]:
-        versions = scene.open[ino]
+    def _whole(self, versions: FileVersions) -> Iterable[Version]:
         if versions.at_most() <= self._bound:
             return versions.versions()
         self.exhaustive = False
         return versions.spread(self._bound, self._point.chance())
-
-
-_Branch = tuple[dict[int, Version], _Read]

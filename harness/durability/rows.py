@@ -142,6 +142,10 @@ class Row:
         """Each sector with most of its units, or each with fewest."""
         return self._version(tuple([side[0] if whole else side[-1] for side in self.sides]))
 
+    def whole_with(self, fixed: Mapping[int, Choice]) -> Version:
+        """The version with most units that holds these choices."""
+        return self._version(tuple([side[0] for side in self.holding(fixed)]))
+
     def but_one(self, index: int, *, whole: bool) -> Version:
         """As `plain`, one sector the other way round."""
         choices = [side[0] if whole else side[-1] for side in self.sides]

@@ -10,15 +10,18 @@ from collections.abc import Callable, Mapping
 from harness.disk import File, Node
 from harness.durability.counting import bits_of, list_down_sets, union_size
 from harness.durability.pending import Pending
+from harness.durability.rows import Version
+from harness.durability.sights import Sight
 from harness.durability.trees import CrashImage, Tree
 from harness.durability.units import EntryUnit, UnitId
 from harness.durability.versions import FileVersions
 
 
 class Scene:
-    """One legal set of the spine: a tree, and what it leaves open about the contents of the files in it."""
+    """One legal set of the spine: a tree, and what it leaves `open` about the contents of the files in it. `nameless` are
+    the files that have no name in it, and pending units all the same."""
 
-    __slots__ = ("missing", "nodes", "open", "survived", "tree")
+    __slots__ = ("missing", "nameless", "nodes", "open", "survived", "tree")
 
     def __init__(
         self,
@@ -27,12 +30,14 @@ class Scene:
         nodes: dict[int, Node],
         open_files: dict[int, FileVersions],
         missing: tuple[UnitId, ...],
+        nameless: list[FileVersions],
     ) -> None:
         self.survived = survived
         self.tree = tree
         self.nodes = nodes
         self.open = open_files
         self.missing = missing
+        self.nameless = nameless
 
     def at_most(self) -> int:
         total = 1
@@ -43,6 +48,21 @@ class Scene:
     def key_at(self, ino: int) -> int:
         """The key of a file whose contents this scene leaves no choice about."""
         return file_at(self.nodes, ino).key
+
+    def ways(self, decided: Mapping[int, Version | Sight]) -> int:
+        """How many legal sets of units are in this scene and fit what was decided about files."""
+        total = 1
+        for ino, versions in self.open.items():
+            found = decided.get(ino)
+            if found is None:
+                total *= versions.ways()
+            elif isinstance(found, Version):
+                total *= versions.keyed_ways()[found.key]
+            else:
+                total *= found.ways()
+        for versions in self.nameless:
+            total *= versions.ways()
+        return total
 
     def holds(self, image: CrashImage) -> bool:
         """Whether `image`, whose inodes are those of this walk or not, is one of the scene's."""
@@ -96,14 +116,17 @@ class Scenes:
                     outside |= bit
         missing = [disk.units[bit].id for bit in bits_of(lost) if isinstance(disk.units[bit], EntryUnit)]
         open_files: dict[int, FileVersions] = {}
+        nameless: list[FileVersions] = []
         named = set(tree.files)
         for ino, history in disk.histories.items():
             if ino in named:
                 open_files[ino] = self._versions(ino, inside, outside)
-            elif outside:
+                continue
+            nameless.append(self._versions(ino, inside, outside))
+            if outside:
                 missing += [unit.id for unit in history.units() if unit.bit & outside]
         nodes: dict[int, Node] = {**disk.nodes, **tree.folders}
-        return Scene(survived, tree, nodes, open_files, tuple(missing))
+        return Scene(survived, tree, nodes, open_files, tuple(missing), nameless)
 
     def _versions(self, ino: int, inside: int, outside: int) -> FileVersions:
         disk = self._disk

@@ -1,13 +1,15 @@
 """Versions: the contents of one file that may be found after a crash, counted without listing them."""
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from random import Random
 from typing import Final
 
 from harness.disk import SECTOR, File
-from harness.durability.contents import FileHistory, Shared
+from harness.durability.contents import FileHistory, Shared, reach
+from harness.durability.looks import Span
 from harness.durability.rows import Row, Version
+from harness.durability.strips import Strip
 
 _COUNTED: Final = 1_000_000
 """Rows times sectors up to which versions are counted row by row: a write of half a mebibyte."""
@@ -22,12 +24,11 @@ _NEAR: Final = 64
 class FileVersions:
     """All versions of one file that hold the units `inside` and none of `outside`.
 
-    One `Row` for each number of sizes that may have survived, made when first asked for: a large write has as many rows
-    as sectors, and most questions need few of them.
+    One `Row` for each number of sizes that may have survived (`counts`, the most first), made when first asked for: a
+    large write has as many rows as sectors, and most questions need few of them.
     """
 
     __slots__ = (
-        "_counts",
         "_history",
         "_inside",
         "_keys",
@@ -37,24 +38,21 @@ class FileVersions:
         "_rows",
         "_shared",
         "_total",
+        "_ways",
+        "counts",
     )
 
     def __init__(self, history: FileHistory, pending: int, inside: int, outside: int) -> None:
-        low = high = 0
-        for index, unit in enumerate(history.sizes):
-            if not unit.bit & pending or unit.bit & inside:
-                low = index + 1
-            elif unit.bit & outside:
-                break
-            high = index + 1
+        low, high = reach(history.sizes, pending, inside, outside)
         self._history = history
         self._pending, self._inside, self._outside = pending, inside, outside
-        self._counts = range(high, low - 1, -1)
+        self.counts = range(high, low - 1, -1)
         self._rows: dict[int, Row] = {}
         self._shared: Shared = {}
         self._total: tuple[int, bool] | None = None
         self._listed: list[Version] | None = None
         self._keys: frozenset[int] | None = None
+        self._ways: dict[int, int] | None = None
 
     def row(self, count: int) -> Row:
         """The versions with the first `count` sizes."""
@@ -64,14 +62,38 @@ class FileVersions:
             row = self._rows[count] = Row(history, count, self._pending, self._inside, self._outside, shared)
         return row
 
+    def strip(self, count: int, span: Span) -> Strip:
+        """What a look at `span` shows of the versions with the first `count` sizes."""
+        history, shared = self._history, self._shared
+        return Strip(history, count, self._pending, self._inside, self._outside, shared, span)
+
+    def sectors_in(self, span: Span) -> int:
+        """How many sectors with pending data a look at `span` may show, at most."""
+        return min(span.last - span.first, len(self._history.sectors))
+
+    def size_of(self, count: int) -> int:
+        return self._history.sizes[count - 1].size if count else self._history.base.size
+
+    def ways(self) -> int:
+        """How many sets of the file's units there are."""
+        return sum(row.ways({}) for row in self.rows())
+
+    def keyed_ways(self) -> dict[int, int]:
+        """Key of a version -> how many sets of units give it; list only what `at_most` says is listable."""
+        if self._ways is None:
+            self._ways = {}
+            for row in self.rows():
+                for key, ways in row.keyed_ways({}):
+                    self._ways[key] = self._ways.get(key, 0) + ways
+        return self._ways
+
     def rows(self) -> Iterator[Row]:
         """All rows, the longest chain of sizes first."""
-        return map(self.row, self._counts)
+        return map(self.row, self.counts)
 
     def sizes(self) -> list[int]:
         """The size of each row."""
-        sizes, base = self._history.sizes, self._history.base.size
-        return [sizes[count - 1].size if count else base for count in self._counts]
+        return [self.size_of(count) for count in self.counts]
 
     def at_most(self) -> int:
         """The number of versions; too large only where two rows have one size, or `counted` says so."""
@@ -83,7 +105,7 @@ class FileVersions:
 
     def _count(self) -> tuple[int, bool]:
         if self._total is None:
-            if len(self._counts) * len(self._history.sectors) <= _COUNTED:
+            if len(self.counts) * len(self._history.sectors) <= _COUNTED:
                 self._total = sum(row.count() for row in self.rows()), True
             else:
                 self._total = self._bounded(), False
@@ -126,13 +148,13 @@ class FileVersions:
         return itertools.islice(_once(self._representatives(chance)), min(most, enough))
 
     def _representatives(self, chance: Random) -> Iterator[Version]:
-        longest = self.row(self._counts[0])
-        rows = [self.row(count) for count in _ends_and_between(self._counts)]
+        longest = self.row(self.counts[0])
+        rows = [self.row(count) for count in ends_and_between(self.counts)]
         for row in rows:
             yield row.plain(whole=True)
         for row in rows:
             yield row.plain(whole=False)
-        for index in _ends_and_between(range(len(longest.sides))):
+        for index in ends_and_between(range(len(longest.sides))):
             yield longest.but_one(index, whole=True)
             yield longest.but_one(index, whole=False)
         repeats, seen = 0, set[int]()
@@ -144,14 +166,14 @@ class FileVersions:
 
     def first(self) -> Version:
         """The version in which everything that may survive did."""
-        return self.row(self._counts[0]).plain(whole=True)
+        return self.row(self.counts[0]).plain(whole=True)
 
     def sample(self, chance: Random) -> Version:
         """A random version: any size as likely as another, then mostly holes or mostly whole."""
-        return self.row(chance.choice(self._counts)).sample(chance)
+        return self.row(chance.choice(self.counts)).sample(chance)
 
     def holds(self, file: File) -> bool:
-        fitting = [count for count, size in zip(self._counts, self.sizes(), strict=True) if size == file.size]
+        fitting = [count for count, size in zip(self.counts, self.sizes(), strict=True) if size == file.size]
         return any(self.row(count).holds(file) for count in fitting)
 
 
@@ -164,7 +186,7 @@ def _once(versions: Iterable[Version]) -> Iterator[Version]:
             yield version
 
 
-def _ends_and_between(numbers: range) -> list[int]:
+def ends_and_between(numbers: Sequence[int]) -> list[int]:
     """All of a few numbers; of many, `_NEAR` at each end and as many between."""
     if len(numbers) <= 3 * _NEAR:
         return list(numbers)

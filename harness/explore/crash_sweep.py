@@ -14,8 +14,8 @@ import msgspec
 from harness.clock import machine_seconds
 from harness.disk import DiskImage
 from harness.durability.crash_states import CrashStates, KillPoint
-from harness.durability.observable import Observed
 from harness.durability.profiles import Profile, profile
+from harness.durability.readings import Observed
 from harness.durability.state import CrashState
 from harness.explore.faulty_recovery import FaultyRecoveries
 from harness.explore.finding import Discovery, report
@@ -121,7 +121,7 @@ class CrashSweep:
         states = point.observable(observed)
         for state, image in states:
             judged = self._judge(position, state, image)
-            states.read(judged.reads)
+            states.read(judged.looks)
             tally.checked += 1
             if self._recoveries.depth and not judged.violations:
                 shape = shape_of(judged.recovery)

@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from harness.disk import DiskImage
+from harness.durability.looks import Look
 from harness.explore.life import AnyLife, Life, SubjectBroke
 from harness.explore.recording import AnyScenario, Recording
 from harness.explore.seen_restarts import SeenRestarts, key_of
@@ -32,18 +33,23 @@ class Told(msgspec.Struct, frozen=True):
 
 
 class Judged(msgspec.Struct, frozen=True):
-    """What came of one recovered disk: violations, the inodes whose content was read, what recovery did."""
+    """What came of one recovered disk: violations, what of its files was looked at, what recovery did."""
 
     violations: tuple[Told, ...]
-    reads: tuple[int, ...]
+    looks: tuple[Look, ...]
     recovery: tuple[Item, ...]
+
+    @property
+    def reads(self) -> tuple[int, ...]:
+        """The inodes of the files that were looked at, in order."""
+        return tuple(dict.fromkeys([ino for ino, _, _ in self.looks]))
 
 
 class SeenAgain(msgspec.Struct, frozen=True):
-    """What the phase AGAIN showed: violations, and the inodes whose content was read."""
+    """What the phase AGAIN showed: violations, and what of the disk's files was looked at."""
 
     violations: tuple[Told, ...]
-    reads: tuple[int, ...]
+    looks: tuple[Look, ...]
 
 
 def by_phase(contract: Sequence[Guarantee]) -> ByPhase:
@@ -149,8 +155,8 @@ def judge_restart(
         )
     life.end()
     if not items:  # it has only looked
-        return Judged(tuple(told), tuple(kernel.reads), ())
-    reads = kernel.reads
+        return Judged(tuple(told), tuple(kernel.looks), ())
+    looks = list(kernel.looks)
     if failure is None and any(item.__class__ is not Mark for item in items):
         disk, at_again = kernel.image(), life.now() + scenario.restart_after_s
         key = None
@@ -172,9 +178,10 @@ def judge_restart(
             if known is not None:
                 known.keep(key, seen)
         told += seen.violations
-        reads = {**reads, **{ino: None for ino in seen.reads if ino in image.nodes}}
+        own = kernel.discarded
+        looks += [one for one in seen.looks if one[0] in image.nodes and one[0] not in own]
     recovery = tuple([item for item in items[:recovered] if item.__class__ is not Mark])
-    return Judged(tuple(told), tuple(reads), recovery)
+    return Judged(tuple(told), tuple(looks), recovery)
 
 
 def _look_again(
@@ -214,7 +221,7 @@ def _look_again(
     )
     told += look(contract, case)
     life.end()
-    return SeenAgain(tuple(told), tuple(life.kernel.reads))
+    return SeenAgain(tuple(told), tuple(life.kernel.looks))
 
 
 def _failure(error: SubjectBroke, violations: list[Told], phase: Phase) -> str:

@@ -17,8 +17,8 @@ import msgspec
 
 from harness.disk import DiskImage
 from harness.durability.crash_states import CrashStates
-from harness.durability.observable import Observed
 from harness.durability.profiles import Profile, profile, with_sector_tears
+from harness.durability.readings import Observed
 from harness.durability.trees import state_key
 from harness.explore.finding import Discovery, report
 from harness.explore.judging import ByPhase, Judged, SeenAgain, judge_restart
@@ -137,7 +137,7 @@ class RecoverySweep:
             for found, disk in states:
                 killed = Killed(second, (*before.deaths, Death(later, found)), disk)
                 judged = self._judge(killed)
-                states.read(judged.reads)
+                states.read(judged.looks)
                 self.tally.recovery_checked += 1
                 self.tally.deaths_at(depth)
                 if depth < self.depth and is_worth_killing(judged, found.profile):

@@ -81,7 +81,7 @@ class OpenFile:
         node = kernel.nodes[ino]
         if node.__class__ is not File:
             raise os_error(errno.EISDIR)
-        kernel.look_at(ino)
+        kernel.look_at(ino, offset, offset + count)
         return node.read(offset, count)
 
     def write(self, data: bytes, offset: int | None = None) -> int:
@@ -101,7 +101,7 @@ class OpenFile:
         ino = self.ino
         # Linux appends a pwrite, too, to a file opened with O_APPEND (pwrite(2), BUGS)
         if self.appends:
-            kernel.look_at(ino)
+            kernel.look_at_size(ino)
             at = kernel.nodes[ino].size  # type: ignore[union-attr]  # only files are opened for writing
         else:
             at = self.position if offset is None else offset
@@ -164,7 +164,7 @@ class OpenFile:
 
     def size(self) -> int:
         node = self.kernel.nodes[self.ino]
-        self.kernel.look_at(self.ino)
+        self.kernel.look_at_size(self.ino)
         return node.size if isinstance(node, File) else 0
 
     def truncate(self, size: int) -> None:

@@ -19,24 +19,25 @@ class InodeTable:
 
     `nodes` is changed by `harness.disk.apply_to`; `places` remembers resolved paths until a name changes (it is the
     image's until then, and others may read it too); `modes`
-    (permission bits) and `mtimes` (seconds since the epoch) live in memory only. `reads`: the inodes of the starting
-    image whose content or size was looked at, in order; one whose content was discarded before does not count.
+    (permission bits) and `mtimes` (seconds since the epoch) live in memory only. `looks`: what was looked at of the files
+    of the starting image, in order, as (inode, start, end) in bytes, both -1 for the size; what was discarded before does
+    not count.
     """
 
     __slots__ = (
         "_default_mtime",
-        "_discarded",
         "_image_places",
         "_links",
         "_next_ino",
         "_next_volatile",
         "_start",
         "cwd",
+        "discarded",
+        "looks",
         "modes",
         "mtimes",
         "nodes",
         "places",
-        "reads",
     )
 
     def __init__(self, image: DiskImage, now: float) -> None:
@@ -51,8 +52,8 @@ class InodeTable:
         self.modes: dict[int, int] = {}
         self.mtimes: dict[int, float] = {}
         self._default_mtime = now
-        self.reads: dict[int, None] = {}
-        self._discarded: set[int] = set()
+        self.looks: dict[tuple[int, int, int], None] = {}
+        self.discarded: set[int] = set()
 
     # -- names -----------------------------------------------------------------------------------------------------
 
@@ -145,15 +146,23 @@ class InodeTable:
 
     # -- contents --------------------------------------------------------------------------------------------------
 
-    def look_at(self, ino: int) -> None:
-        """The content or size of `ino` was looked at."""
-        if ino in self._start and ino not in self._discarded:
-            self.reads[ino] = None
+    @property
+    def reads(self) -> dict[int, None]:
+        """The inodes whose content or size was looked at, in order."""
+        return dict.fromkeys([ino for ino, _, _ in self.looks])
+
+    def look_at_size(self, ino: int) -> None:
+        if ino in self._start and ino not in self.discarded:
+            self.looks[ino, -1, -1] = None
+
+    def look_at(self, ino: int, start: int, end: int) -> None:
+        """The bytes of `ino` from `start` up to `end` were asked for."""
+        if ino in self._start and ino not in self.discarded:
+            self.looks[ino, start, end] = None
 
     def discard(self, ino: int) -> None:
-        """The content of `ino` went unseen: what is read later is this life's own."""
-        if ino not in self.reads:
-            self._discarded.add(ino)
+        """The content of `ino` is gone: what is read later is this life's own."""
+        self.discarded.add(ino)
 
     def mtime(self, ino: int) -> float:
         """Seconds since the epoch; the beginning of this life for what it has not changed."""

@@ -24,7 +24,7 @@ def status(kernel: "Kernel", ino: int) -> os.stat_result:
     node = kernel.nodes[ino]
     match node:
         case File(size=size):
-            kernel.look_at(ino)
+            kernel.look_at_size(ino)
             mode = stat.S_IFREG | kernel.modes.get(ino, 0o644)
             links = kernel.links_to(ino)
         case Folder(entries=entries):

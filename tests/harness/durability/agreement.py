@@ -1,5 +1,6 @@
 """What it means that the engine agrees with the naive disk: the same images, counts and verdicts, each image once."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from drawn_checkers import Step, check
@@ -54,7 +55,7 @@ def assert_agrees(items: list[Item], profile: Profile, checkers: Sequence[Checke
 
     assert_everything_is_observable(walk.at(), set(expected))
     for checker in checkers:
-        assert_verdicts_agree(walk.at(), expected.values(), checker)
+        assert_verdicts_agree(items, walk.at(), [*sets, *cuts], checker)
     assert_legality(items, profile, set(expected), sets[:8])
 
 
@@ -70,18 +71,31 @@ def assert_everything_is_observable(point: KillPoint, expected: set[Identity]) -
     assert states.exhaustive
 
 
-def assert_verdicts_agree(point: KillPoint, images: Iterable[DiskImage], checker: Checker) -> None:
-    """A checker that runs on observable states only sees, and says, what it does on all of them."""
-    expected = {(done.seen, done.verdict) for done in (check(image, checker) for image in images)}
-    found: set[tuple[object, str]] = set()
-    states = point.observable()
-    for _, image in states:
-        done = check(image, checker)
-        states.read(look.ino for look in done.looks)
-        found.add((done.seen, done.verdict))
-    assert found == expected
-    assert states.exhaustive
-    assert len(found) <= states.yielded <= point.distinct
+def assert_verdicts_agree(items: list[Item], point: KillPoint, images: Sequence[DiskImage], checker: Checker) -> None:
+    """A checker that runs on observable states only sees, and says, what it does on all legal ones, and as often.
+
+    `images`: one for each legal state. Told of its looks the engine splits as finely as they are, told of files only it
+    splits by files; both are exact, and the first never needs more runs.
+    """
+    expected = Counter((done.seen, done.verdict) for done in (check(image, checker) for image in images))
+    runs: list[int] = []
+    for by_file in (False, True):
+        found: set[tuple[object, str]] = set()
+        states = point.observable()
+        for _, image in states:
+            done = check(image, checker)
+            states.read([look if isinstance(look, int) else look[0] for look in done.looks] if by_file else done.looks)
+            found.add((done.seen, done.verdict))
+        assert found == set(expected)
+        assert states.exhaustive
+        assert len(found) <= states.yielded <= point.distinct
+        counted: Counter[tuple[object, str]] = Counter()
+        for state, count in states.stand_for():
+            done = check(image_of(base_image(), items, state), checker)
+            counted[done.seen, done.verdict] += count
+        assert counted == expected
+        runs.append(states.yielded)
+    assert runs[0] <= runs[1]
 
 
 def assert_legality(items: list[Item], profile: Profile, legal: set[Identity], images: Iterable[DiskImage]) -> None:

@@ -9,34 +9,26 @@ from typing import NamedTuple
 from hypothesis import strategies as st
 
 from harness.disk import DiskImage, File, Folder, SymbolicLink
+from harness.durability.looks import Look
 
 PATHS = ("/data/a", "/data/b", "/data/c", "/data/below/a", "/data/below/b", "/data/below/c", "/data/c/a", "/data/a/b")
 
 
 class Step(NamedTuple):
-    """`what`: list, size, whole, or bytes from `start` to `end`; the run ends here where the sum of all seen is 0 modulo
+    """`what`: size, whole, or `length` bytes from `start` on; the run ends here where a sum of all that was seen is 0 modulo
     `stops`."""
 
     what: str
     path: str
     start: int
-    end: int
+    length: int
     stops: int
 
 
-class Sight(NamedTuple):
-    """One look at the content of inode `ino`: its size (`what` "size"), all of it, or bytes from `start` to `end`."""
-
-    what: str
-    ino: int
-    start: int
-    end: int
-
-
 class Checked(NamedTuple):
-    """What a checker looked at, what it saw, and what it said."""
+    """What a checker looked at (as the engine wants to hear it), what it saw, and what it said."""
 
-    looks: tuple[Sight, ...]
+    looks: tuple[int | Look, ...]
     seen: tuple[object, ...]
     verdict: str
 
@@ -55,19 +47,22 @@ checkers = st.lists(steps, min_size=1, max_size=4).map(tuple)
 def check(image: DiskImage, checker: tuple[Step, ...]) -> Checked:
     """Run it on a disk: names are free to look at (they are part of the shape), contents are noted."""
     inode_of = {path: ino for path, ino, _ in image.walk()}
-    looks: list[Sight] = []
+    looks: list[int | Look] = []
     seen: list[object] = [tuple(inode_of)]
     for step in checker:
         node = image.lookup(step.path)
         match node:
             case File(size=size):
-                looks.append(Sight(step.what, inode_of[step.path], step.start, step.start + step.end))
+                ino, end = inode_of[step.path], step.start + step.length
                 if step.what == "size":
+                    looks.append((ino, -1, -1))
                     seen.append(size)
                 elif step.what == "whole":
+                    looks.append(ino)
                     seen.append(node.data)
                 else:
-                    seen.append(node.data[step.start : step.start + step.end])
+                    looks.append((ino, step.start, end))
+                    seen.append(node.data[step.start : end])
             case Folder(entries=entries):
                 seen.append(tuple(sorted(entries)))
             case SymbolicLink(target=target):
