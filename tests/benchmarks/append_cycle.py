@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from effort import FULL, Effort
-from interleaved import ratio, seconds
+from interleaved import cost_ratio, seconds
 from pyfakefs.fake_filesystem_unittest import Patcher
 
 from harness.disk import DiskImage
@@ -75,12 +75,12 @@ def memory_folder() -> Path:
 
 def vs_pyfakefs(effort: Effort) -> float:
     """`append_cycle_vs_pyfakefs`: stock time / ours, recorded. More is better."""
-    return ratio(lambda: stock_pyfakefs(effort.cycles), lambda: ours(effort.cycles), 2 * effort.rounds)
+    return cost_ratio(lambda: stock_pyfakefs(effort.cycles), lambda: ours(effort.cycles), 4 * effort.rounds)
 
 
 def vs_tmpfs(effort: Effort) -> float:
     """`append_cycle_vs_tmpfs`: ours, recorded / a real tmpfs. Less is better."""
-    return ratio(lambda: ours(effort.cycles), lambda: real_folder(effort.cycles), 4 * effort.rounds)
+    return cost_ratio(lambda: ours(effort.cycles), lambda: real_folder(effort.cycles), 4 * effort.rounds)
 
 
 def main() -> int:

@@ -13,7 +13,7 @@ from typing import Final
 import json_lines
 from append_cycle import memory_folder
 from effort import Effort
-from interleaved import processor_seconds, ratio
+from interleaved import cost_ratio, processor_seconds
 from swept_log import PATH, ImageSweep, recorded, scenario_of, sweep
 
 from harness.callables import CallableScenario
@@ -68,7 +68,7 @@ def vs_tmpfs(effort: Effort) -> float:
                 return _materialised(f"{root}/disk", states.contents, marked)
 
         try:
-            return ratio(states.swept, on_tmpfs, 2 * effort.rounds)
+            return cost_ratio(states.swept, on_tmpfs, 4 * effort.rounds)
         finally:
             with Redirection.shared().paused():
                 shutil.rmtree(root)
@@ -79,7 +79,7 @@ def vs_limit(effort: Effort) -> float:
     limit."""
     with session():
         states = LastStates(effort.long)
-        return ratio(states.swept, lambda: _parsed(states.contents), 2 * effort.rounds)
+        return cost_ratio(states.swept, lambda: _parsed(states.contents), 3 * effort.rounds)
 
 
 def _files(image: DiskImage) -> list[tuple[str, bytes]]:

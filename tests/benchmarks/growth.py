@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import json_lines
 from effort import Effort
-from interleaved import processor_seconds, ratio
+from interleaved import cost_ratio, processor_seconds
 from swept_log import PATH, recorded, scenario_of, sweep
 
 from harness.explore.life import session
@@ -42,4 +42,4 @@ def own_cost(records: int) -> float:
 def explore_growth(effort: Effort) -> float:
     """`explore_growth`: the cost at the longer trace / at the shorter. Less is better, 1 is linear."""
     short, long = effort.growth
-    return ratio(lambda: own_cost(long), lambda: own_cost(short), max(1, effort.rounds // 2))
+    return cost_ratio(lambda: own_cost(long), lambda: own_cost(short), max(1, effort.rounds // 2))

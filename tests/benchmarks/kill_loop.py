@@ -19,7 +19,7 @@ from typing import Final
 import json_lines
 from append_cycle import memory_folder
 from effort import Effort
-from interleaved import ratio
+from interleaved import rate_ratio
 from swept_log import plain_log, recorded, sweep
 
 from harness.clock import machine_seconds
@@ -77,6 +77,8 @@ def vs_kill_loop(effort: Effort) -> float:
     root = tempfile.mkdtemp(dir=memory_folder())
     try:
         loop = KillLoop(root, effort.records)
-        return ratio(lambda: swept_states_per_s(effort.records), lambda: loop.states_per_s(effort.kills), effort.rounds)
+        return rate_ratio(
+            lambda: swept_states_per_s(effort.records), lambda: loop.states_per_s(effort.kills), effort.rounds
+        )
     finally:
         shutil.rmtree(root)

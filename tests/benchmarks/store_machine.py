@@ -12,7 +12,7 @@ from effort import Effort
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
-from interleaved import processor_seconds, ratio
+from interleaved import processor_seconds, rate_ratio
 
 from harness.disk import DiskImage
 from harness.frontends.simulated import Kernel, Redirection
@@ -90,7 +90,7 @@ def steps_per_s(machine: type[StoreMachine], examples: int) -> float:
 
 def vs_no_io(effort: Effort) -> float:
     """`machine_vs_no_io`: steps a second on our disk / without I/O. More is better, 1 is the limit."""
-    return ratio(
+    return rate_ratio(
         lambda: steps_per_s(MachineOnDisk, effort.examples),
         lambda: steps_per_s(MachineInMemory, effort.examples),
         2 * effort.rounds,

@@ -11,7 +11,7 @@ from typing import ClassVar, Final
 
 import json_lines
 from effort import Effort
-from interleaved import ratio
+from interleaved import rate_ratio
 from swept_log import PATH, PROFILE
 
 from harness.callables import CallableScenario
@@ -67,4 +67,4 @@ def vs_one(effort: Effort) -> float:
     scenario = find_one(_SCENARIO.format(effort.shared_log))
     tasks = floor(scenario, ["workload"], Options(profiles=(PROFILE,), faults=False), small=False)
     with contextlib.closing(LocalWorkers(2)) as two, contextlib.closing(LocalWorkers(1)) as one:
-        return ratio(lambda: _states_per_s(two, tasks), lambda: _states_per_s(one, tasks), effort.rounds)
+        return rate_ratio(lambda: _states_per_s(two, tasks), lambda: _states_per_s(one, tasks), effort.rounds)
