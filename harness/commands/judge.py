@@ -56,7 +56,10 @@ def judge(bundle: Path, json_file: Path | None, quiet: bool, no_color: bool) -> 
         what = on_one_line(f"{type(error).__name__}: {error}")
         click.echo(f"error: {case.scenario} cannot judge what is stored in {bundle}: {what}", err=True)
         sys.exit(4)
-    for warning in changed_sources(case):
+    lacking = (
+        [f"{opened.state.lacks} is not stored: what compares with it was not judged"] if opened.state.lacks else []
+    )
+    for warning in [*changed_sources(case), *lacking]:
         click.echo(f"note: {on_one_line(warning)}", err=True)
     rows = [
         {"phase": str(told.phase), "verdict": told.violation.verdict, "summary": told.violation.summary}

@@ -27,6 +27,7 @@ import msgspec
 
 from harness.disk import DiskImage, File, Folder, SymbolicLink
 from harness.explore.recording import Recording
+from harness.explore.saved_case import Death
 from harness.ledger import Ledger
 from harness.report.byte_view import diff_lines
 from harness.report.failure import lines
@@ -57,7 +58,8 @@ _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_.,=+@ -]{1,120}")
 
 
 class BundleState(msgspec.Struct, frozen=True):
-    """state.json. `image`, `world`, `at` are those of the last death; `cannot`: why it cannot be judged again, or "".
+    """state.json. `image`, `world`, `at` are those of the last death; `cannot`: why it cannot be judged again, or
+    "". `lacks`: what the judge will miss, or "".
 
     `at`: seconds since the epoch (virtual) of the restart. `world`: as `plain_values` stores it.
     """
@@ -69,6 +71,7 @@ class BundleState(msgspec.Struct, frozen=True):
     world: Any = None
     image: dict[str, Any] | None = None
     cannot: str = ""
+    lacks: str = ""
     left_out: tuple[str, ...] = ()
 
 
@@ -155,7 +158,10 @@ def _state(replay: Replay, life: Recording | None, after: DiskImage | None, left
     if life is None or after is None:
         what = "a random history" if replay.played.segments else "a case in which nobody died"
         return cannot(f"{what} is judged while it runs: use harness replay")
-    position = replay.file.case.deaths[-1].position
+    if replay.file.case.recovery_plan is not None and len(replay.file.case.deaths) == 1:
+        return cannot("calls failed while the subject recovered, which is judged while it runs: use harness replay")
+    death = replay.file.case.deaths[-1]
+    position = death.position
     try:
         world = stored(life.snapshot_at(position))
         image = encode_image(after)
@@ -169,11 +175,18 @@ def _state(replay: Replay, life: Recording | None, after: DiskImage | None, left
         BUNDLE_KIND,
         BUNDLE_SCHEMA,
         at=life.time_at(position) + life.scenario.restart_after_s,
-        fault_fired=bool(life.fired),
+        fault_fired=life.met_faults,
         world=world,
         image=msgspec.json.decode(image),
+        lacks="what the subject showed before it was killed" if _was_looked_at(replay, life, death) else "",
         left_out=tuple(left_out),
     )
+
+
+def _was_looked_at(replay: Replay, life: Recording, death: Death) -> bool:
+    """Whether a guarantee compares with what the living subject showed: after a kill at its end that lost nothing."""
+    whole = death.state.profile == "process" and death.position == life.end and death.state.cut is None
+    return whole and life is replay.played.lives[0] and life.observed is not None
 
 
 def _ledger_document(ledger: Ledger) -> dict[str, Any]:

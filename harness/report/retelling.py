@@ -55,7 +55,7 @@ def chapters_of(played: Played, deaths: Sequence[Death]) -> Iterable[Chapter]:
     for number, life in enumerate(played.lives):
         death = deaths[number] if number < len(deaths) else None
         disk = played.disks[number] if number < len(played.disks) else None
-        yield _of_life(life, death, disk)
+        yield _of_life("recovery" if number else "recorded run", life, death, disk)
     exact = bool(deaths) and deaths[-1].state.profile != "process"
     for number, after in enumerate(played.recovery):
         trace = after.kernel.trace
@@ -78,9 +78,8 @@ def _of_segment(segment: Segment) -> Chapter:
     )
 
 
-def _of_life(life: Recording, death: Death | None, disk: DiskImage | None) -> Chapter:
+def _of_life(title: str, life: Recording, death: Death | None, disk: DiskImage | None) -> Chapter:
     end = death.position if death is not None else life.end
-    title = "recorded run" if life.began == 0 else "recovery"
     state = death.state if death is not None else None
     return chapter_of(title, life.base, life.items[:end], life.sources, life.times, life.notes, life.began, state, disk)
 

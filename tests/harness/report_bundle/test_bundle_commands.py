@@ -45,6 +45,28 @@ def test_a_bundle_is_judged_again_as_it_was_found(bundle, telling):
     assert said == [(str(one.phase), one.violation.verdict, one.violation.summary) for one in again]
 
 
+@pytest.mark.parametrize(
+    "scenario", [queue.Unsyncing, queue.TornKeeping, queue.Doubled, queue.FragileRecovery, queue.KillThenPower]
+)
+def test_whatever_is_wrong_is_judged_again_as_it_was_or_said_to_be_missing(scenario, tmp_path):
+    tellings = samples.told_findings(samples.run_of(scenario, profiles=("process", "strict"), faults=True))
+    assert tellings
+    for telling in tellings:
+        folder = save_bundle(telling, tmp_path)
+        opened = open_bundle(folder)
+        if opened.state.cannot:
+            assert typed("judge", folder).exit_code == 2
+            continue
+        result = typed("judge", folder, "--json", "-")
+        said = [(row["phase"], row["verdict"], row["summary"]) for row in json.loads(result.stdout)["violations"]]
+        found = telling.replay.played.violations
+        wanted = [(str(one.phase), one.violation.verdict, one.violation.summary) for one in found]
+        if opened.state.lacks:
+            assert set(said) <= set(wanted) and "is not stored" in result.stderr
+        else:
+            assert said == wanted
+
+
 def test_the_workload_is_not_run_again(bundle, monkeypatch):
     def steps(*_):
         raise AssertionError("the workload was run")
