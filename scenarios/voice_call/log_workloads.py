@@ -69,6 +69,18 @@ ABOUT_LOGS: Final[dict[str, Workload]] = {
         touches_log=True,
         **REHEARSED,
     ),
+    "long-log-cut-short": Workload(
+        lost_logs.long_log_on_a_bad_disk,
+        settings={**PLAIN, **HOURS},
+        plan=FaultPlan(
+            (
+                Fault(("write",), LOG, occurrence=13, keep=100, errno="EIO"),
+                Fault(("truncate",), LOG, errno="EIO"),
+            )
+        ),
+        touches_log=True,
+        **REHEARSED,
+    ),
     "short-writes": Workload(
         bad_disks.short_writes,
         settings=PLAIN,

@@ -216,7 +216,7 @@ class VoiceCall(Scenario[Provider, CallManager, CallsObserved]):
             if not chosen.swept:  # a swept story is looked at after each death
                 watch(run, world, stage.manager, faulty=chosen.plan is not None)
 
-        stage = Stage(run, world, subject, reboot, look)
+        stage = Stage(run, world, subject, reboot, look, sound=chosen.plan is None and not chosen.swept)
         await chosen.story(stage)
         return stage.manager
 

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from scenarios.voice_call.log_lines import fields_of, log_of, put, read_lines, resealed
-from scenarios.voice_call.manager.store import StoreUnavailable
 from scenarios.voice_call.stage import FRIEND, OTHER_FRIEND, Stage
 
 Lines = list[bytes]
@@ -156,7 +155,7 @@ async def _changed(stage: Stage, length: int) -> None:
         giant = change is without_last_end and length >= LONG
         await _said(stage, calls, number, GIANT if giant else length)
         before = shown(stage)
-        await handed_over(stage, _of_plain_lines(change))
+        await handed_over(stage, _of_plain_lines(stage, change))
         stage.expect(shown(stage) == before, f"{change.__doc__} The calls are others now")
         doubted = stage.manager.view()["quarantined"]
         stage.expect(not doubted, f"{change.__doc__} Now {', '.join(doubted)} is doubted")
@@ -176,8 +175,20 @@ async def _said(stage: Stage, calls: list[str], number: int, length: int) -> Non
         await stage.quiet(0.01)
 
 
-def _of_plain_lines(change: Callable[[Lines], bytes]) -> Callable[[Lines], bytes]:
-    return lambda lines: change(_plain(lines))
+def _of_plain_lines(stage: Stage, change: Callable[[Lines], bytes]) -> Callable[[Lines], bytes]:
+    def changed(lines: Lines) -> bytes:
+        intact = [line for line in lines if _is_intact(line)]
+        stage.expect(len(intact) == len(lines), "what others have left in the log is neither cut off nor finished")
+        return change(_plain(intact))
+
+    return changed
+
+
+def _is_intact(line: bytes) -> bool:
+    try:
+        return bool(fields_of(line)["seq"] >= 0)
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def _plain(lines: Lines) -> Lines:
@@ -209,7 +220,4 @@ async def handed_over(stage: Stage, change: Callable[[Lines], bytes]) -> None:
     stage.provider.connect(None)
     path = log_of(stage.manager.config.store_dir)
     put(path, change(read_lines(path)))
-    try:
-        stage.manager = await stage.reboot()
-    except StoreUnavailable as error:
-        stage.expect(False, f"the manager does not start on its log: {error}")
+    await stage.started_again()
