@@ -12,6 +12,5 @@ Reads and writes bypass the page cache (direct I/O), so they arrive with the siz
 one piece. Since Linux 6.6 shared mappings work all the same; on older kernels, or with `direct=False`, the page cache
 stands between, and writes arrive cut at pages.
 
-Not seen: `sync(2)` and `syncfs(2)` (the kernel does not pass them on), stores into a shared mapping before they are
-synced or written back, everything outside of the folder.
+Not seen: stores into a shared mapping before they are synced or written back, everything outside of the folder.
 """

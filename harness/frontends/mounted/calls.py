@@ -4,9 +4,8 @@ The kernel has resolved the path, checked permissions (`default_permissions`) an
 meaning. A call that changes nothing leaves no operation; the vocabulary is that of the simulated frontend: a truncate to
 the size that is there records nothing, `fallocate` that extends is a truncate, `O_SYNC` is a write and a sync.
 
-Not recorded: modes, owners, times; sockets, pipes and devices; `sync(2)` and `syncfs(2)`, which the kernel does not pass
-on to a file system like this one. Not offered: extended attributes, `O_TMPFILE` (the trace has no inode without a name),
-names that are not UTF-8, files above `FILE_BYTES_MAX`.
+Not recorded: modes, owners, times; sockets, pipes and devices. Not offered: extended attributes, `O_TMPFILE` (the trace
+has no inode without a name), names that are not UTF-8, files above `FILE_BYTES_MAX`.
 """
 
 import errno
@@ -24,7 +23,7 @@ from harness.frontends.mounted.handles import Handle, Handles
 from harness.frontends.mounted.inodes import Inode, InodeTable
 from harness.frontends.mounted.listing import entries_from, listing
 from harness.frontends.mounted.protocol import Opcode
-from harness.trace import ROOT, Create, Link, Mkdir, Rename, Rmdir, Symlink, Truncate, Unlink, Write
+from harness.trace import ROOT, Create, Link, Mkdir, Rename, Rmdir, Symlink, SyncAll, Truncate, Unlink, Write
 
 FILE_BYTES_MAX: Final = 256 * 2**20
 """A file that grows past this gets EFBIG: a sparse write far out would be materialised (as on the simulated disk)."""
@@ -365,7 +364,7 @@ class Calls:
 
     def read(self, node: int, thread: int, uid: int, gid: int, body: memoryview) -> bytes:
         _, offset, size, _, _, _, _ = wire.READ_IN.unpack_from(body)
-        return bytes(self._inode(node).data[offset : offset + size])
+        return bytes(memoryview(self._inode(node).data)[offset : offset + size])
 
     def write(self, node: int, thread: int, uid: int, gid: int, body: memoryview) -> bytes:
         number, offset, size, write_flags, _, flags, _ = wire.WRITE_IN.unpack_from(body)
@@ -446,6 +445,12 @@ class Calls:
         self.failed_syncs.tell(inode, handle)
         self.choke.record_sync(node, data_only)
         return _NO_DATA
+
+    def sync_all(self, thread: int) -> None:
+        """sync(2), or syncfs(2) of this folder."""
+        outcome = self.choke.ask("sync", "/", 0, thread)
+        if outcome is None or not outcome.lying:
+            self.choke.record(SyncAll())
 
     def flush(self, node: int, thread: int, uid: int, gid: int, body: memoryview) -> bytes:
         """A descriptor is being closed: nothing is written by that, on this disk as on any local one."""

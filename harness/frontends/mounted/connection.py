@@ -64,7 +64,7 @@ class Connection:
 
     def _reply(self, unique: int, number: int, reply: bytes) -> None:
         try:
-            os.write(self.device, wire.REPLY.pack(wire.REPLY.size + len(reply), -number, unique) + reply)
+            os.writev(self.device, (wire.REPLY.pack(wire.REPLY.size + len(reply), -number, unique), reply))
         except OSError as error:
             if error.errno == errno.ENODEV:
                 self.open = False

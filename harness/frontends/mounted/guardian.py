@@ -1,11 +1,11 @@
 """The guardian: a process beside the harness that leaves nothing behind, whatever becomes of the harness.
 
-Run as a file of its own, with the number of a socket as its argument. It mounts, starts the program and unmounts when it
+`main` runs in an interpreter of its own, with one end of a socket. It mounts, starts the program and unmounts when it
 is told to; and when the socket ends, because the harness was killed or is done, it kills every process that descends from
 what it started, and unmounts. It is the reaper of its descendants (PR_SET_CHILD_SUBREAPER), so a daemon that detached
 itself is found as well; it leads a session of its own, so what kills the harness' process group does not kill it.
 
-Imports nothing of the harness and little of Python: it starts once for each mount.
+Imports nothing of the harness but its neighbour, and little of Python: it starts once for each command.
 """
 
 import array
@@ -16,9 +16,10 @@ import os
 import select
 import signal
 import socket
-import sys
 import time
 from typing import Any
+
+from . import seccomp_filter
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
@@ -68,7 +69,9 @@ class Guardian:
     def obey(self) -> bool:
         """One message; False when there are no more to come."""
         try:
-            data, ancillary, _, _ = self.channel.recvmsg(MESSAGE_BYTES_MAX, socket.CMSG_SPACE(4 * 4))
+            data, ancillary, _, _ = self.channel.recvmsg(
+                MESSAGE_BYTES_MAX, socket.CMSG_SPACE(4 * array.array("i").itemsize)
+            )
         except ConnectionError:
             return False
         if not data:
@@ -113,7 +116,10 @@ class Guardian:
         return {"said": "mounting"}
 
     def do_spawn(self, message: dict[str, Any], given: list[int]) -> dict[str, Any]:
-        """Start the program with `given` as its standard input, output and error, in a process group of its own."""
+        """Start the program in a process group of its own.
+
+        `given`: its standard input, output and error, and a socket that takes the listener of its filter.
+        """
         failed, fails = os.pipe()
         pid = os.fork()
         if pid == 0:
@@ -123,7 +129,10 @@ class Guardian:
                 _libc.prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
                 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
                     signal.signal(number, signal.SIG_DFL)
-                for standard, descriptor in enumerate(given):
+                listener = seccomp_filter.install()
+                if listener is not None:
+                    socket.send_fds(socket.socket(fileno=given[3]), [b"!"], [listener])
+                for standard, descriptor in enumerate(given[:3]):
                     os.dup2(descriptor, standard)
                 if message["cwd"] is not None:
                     os.chdir(message["cwd"])
@@ -264,8 +273,8 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-if __name__ == "__main__":
-    number = int(sys.argv[1])
+def main(number: int) -> None:
+    """Be the guardian of whoever holds the other end of this socket."""
     os.set_inheritable(number, False)  # who holds this end keeps the harness from seeing that we are gone
     try:
         Guardian(socket.socket(fileno=number)).run()

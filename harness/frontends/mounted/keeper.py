@@ -12,10 +12,10 @@ import socket
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from harness.frontends.mounted import guardian
 from harness.frontends.mounted.requirements import MountError
 
 PATIENCE_S: Final = 20.0
@@ -24,6 +24,12 @@ PATIENCE_S: Final = 20.0
 GUARDIAN_GONE: Final = "the guardian process is gone: somebody killed it, start again"
 
 _MESSAGE_BYTES_MAX: Final = 65_536
+
+_PACKAGE: Final = Path(__file__).parent
+_START: Final = (
+    f"import sys; sys.path.insert(0, sys.argv[1]); from {_PACKAGE.name}.guardian import main; main(int(sys.argv[2]))"
+)
+"""The guardian's package without what stands above it: the harness would take ten times as long to import."""
 
 
 class TooLong(Exception):
@@ -40,7 +46,7 @@ class Keeper:
         self.tokens = itertools.count(1)
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(guardian.__file__), str(theirs.fileno())],
+                [sys.executable, "-I", "-S", "-c", _START, str(_PACKAGE.parent), str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,

@@ -24,12 +24,13 @@ import msgspec
 from harness.disk import DiskImage
 from harness.frontends.mounted import guardian as guardian_file
 from harness.frontends.mounted.calls import Calls
-from harness.frontends.mounted.choke_point import ChokePoint
+from harness.frontends.mounted.choke_point import ChokePoint, Frozen
 from harness.frontends.mounted.connection import Connection, mount_options
 from harness.frontends.mounted.inodes import InodeTable
 from harness.frontends.mounted.keeper import GUARDIAN_GONE, Keeper, TooLong
 from harness.frontends.mounted.printed_lines import PrintedLines
 from harness.frontends.mounted.requirements import MountError, find_tool, prepare_root
+from harness.frontends.mounted.sync_calls import SyncCalls, received
 
 PATIENCE_S: Final = 20.0
 """Seconds for mounting, killing and unmounting before the session gives up."""
@@ -197,8 +198,10 @@ class Session:
         lines = PrintedLines(out, printed)
         errors = PrintedLines(err, complained)
         nothing = os.open(os.devnull, os.O_RDONLY) if stdin is None else stdin
+        filter_ours, filter_theirs = socket.socketpair()
+        syncs: SyncCalls | None = None
         self.choke.witnesses.append(lines.marks)
-        self._watch(out, self.choke_listens(lines))
+        self._watch(out, self._listens(lines))
         self._watch(err, lambda: self._drain(err, errors))
         try:
             message: dict[str, object] = {
@@ -209,7 +212,7 @@ class Session:
             }
             self._news.pop("exited", None)
             try:
-                self._tell(message, [nothing, out_end, err_end])
+                self._tell(message, [nothing, out_end, err_end, filter_theirs.fileno()])
             except TooLong:
                 raise ProgramError("the command line and the environment are too long for a message") from None
             os.close(out_end)
@@ -220,6 +223,10 @@ class Session:
             if started["said"] == "not started":
                 raise ProgramError(_not_started(words[0], started["errno"]))
             self._program = started["pid"]
+            listener = received(filter_ours)
+            if listener is not None:
+                syncs = SyncCalls(listener, str(self.root), self.calls.sync_all)
+                self._watch(listener, self._answers(syncs))
             exited = self._news.pop("exited", None) or self._wait_for_end(until)
             timed_out = exited is None and not self.choke.frozen
             left = self.kill()
@@ -233,10 +240,26 @@ class Session:
             for descriptor in (out, err):
                 self._unwatch(descriptor)
                 os.close(descriptor)
+            if syncs is not None:
+                self._unwatch(syncs.listener)
+                syncs.close()
+            filter_ours.close()
+            filter_theirs.close()
             if stdin is None:
                 os.close(nothing)
 
-    def choke_listens(self, lines: PrintedLines) -> Callable[[], None]:
+    def _answers(self, syncs: SyncCalls) -> Callable[[], None]:
+        def answer() -> None:
+            try:
+                syncs.serve()
+            except Frozen:
+                self._die()
+            if syncs.ended:
+                self._unwatch(syncs.listener)
+
+        return answer
+
+    def _listens(self, lines: PrintedLines) -> Callable[[], None]:
         """What to do when the program has printed: take it down as marks, or, where nothing is recorded, pass it on."""
 
         def listen() -> None:

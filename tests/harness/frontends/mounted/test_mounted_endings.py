@@ -135,7 +135,7 @@ def _guardian_of(harness_pid: int) -> int:
         return 0
     for pid in children:
         try:
-            if b"guardian.py" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            if b".guardian import main" in Path(f"/proc/{pid}/cmdline").read_bytes():
                 return int(pid)
         except OSError:
             continue

@@ -18,6 +18,7 @@ from harness.trace import (
     Rename,
     Rmdir,
     Symlink,
+    SyncAll,
     Trace,
     Truncate,
     Unlink,
@@ -121,6 +122,19 @@ def test_flags_of_renames_are_kept_apart(python):
 def test_a_file_opened_for_synchronous_writes_syncs_each(python, flag, sync):
     recorded = python(f"fd = os.open('f', os.O_CREAT | os.O_WRONLY | os.{flag})\nos.write(fd, b'abc')")
     assert recorded.trace.items == [Create(2, 1, "f"), Write(2, 0, b"abc"), sync]
+
+
+def test_syncs_that_name_no_file_are_seen(python):
+    recorded = python(
+        "import ctypes, subprocess\n"
+        "open('f', 'w').close()\n"
+        "os.sync()\n"
+        "subprocess.run(['sync'])\n"
+        "libc = ctypes.CDLL(None)\n"
+        "print(libc.syncfs(os.open('f', os.O_RDONLY)), libc.syncfs(os.open('/proc', os.O_RDONLY)), flush=True)\n"
+    )
+    assert recorded.trace.items == [Create(2, 1, "f"), SyncAll(), SyncAll(), SyncAll(), Mark("printed", "0 0")]
+    assert str(recorded.trace.sources[2]) == "sync: 2nd sync of ."
 
 
 def test_an_unlinked_open_file_lives_on_under_no_other_name(python):
