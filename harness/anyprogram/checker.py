@@ -8,24 +8,23 @@ What a checker may get wrong, and what then happens: it hangs (killed with its p
 `unavailable`), prints without end (read, only the tail kept), leaves children behind (killed with the group), never reads
 its input (that is a file, not a pipe). Children that left the process group are for `strays`.
 
-The start is `vfork` and `exec`, about 0.2 ms of our own time; the rest of a check is the checker's.
+How it is started, and what that costs, is in `process`.
 """
 
-import contextlib
 import errno
 import os
 import re
 import select
 import signal
-import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
 from harness.anyprogram.command_line import CommandLine, CommandLineError, command_line
+from harness.anyprogram.process import Running
 from harness.clock import machine_seconds
 from harness.trace import Mark
 
@@ -39,6 +38,7 @@ SUMMARY_LENGTH: Final = 300
 """Characters of the last line that become the summary."""
 
 _SLICE_S: Final = 0.02
+_LONGEST_WAIT_S: Final = 3_600.0
 _CONTROL: Final = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|[\x00-\x08\x0b-\x1f\x7f]")
 
 CheckVerdict: TypeAlias = Literal["held", "check-failed", "unavailable"]
@@ -83,36 +83,19 @@ class Checker(msgspec.Struct, frozen=True):
         """
         began = machine_seconds()
         words = self.command.for_root(str(root))
-        with _input(marks) as given:
-            try:
-                process = subprocess.Popen(
-                    words,
-                    stdin=given,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT,
-                    cwd=root,
-                    env=_environment(root),
-                    close_fds=False,  # ours are not inheritable anyway, and closing each of 65,536 is not free
-                    process_group=0,
-                )
-            except OSError as error:
-                raise CheckerError(_not_started(self.command, words, error)) from None
-        assert process.stdout is not None
+        given = _input(marks)
         try:
-            output, in_time = _followed(process, process.stdout, began + self.time_limit_s, cancelled_by)
+            running = Running(words, root, given)
+        except OSError as error:
+            raise CheckerError(_not_started(self.command, words, error)) from None
         finally:
-            # while the leader is not yet waited for, nobody else can have its number
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            process.stdout.close()
-        return _answer(output, process.returncode if in_time else None, self.time_limit_s, machine_seconds() - began)
-
-
-def _environment(root: Path) -> dict[bytes, bytes]:
-    """As bytes: they need not be encoded again for each start."""
-    place = os.fsencode(root)
-    return {**os.environb, b"HARNESS_ROOT": place, b"PWD": place}
+            os.close(given)
+        exit_code: int | None = None
+        try:
+            output, in_time = _followed(running, began + self.time_limit_s, cancelled_by)
+        finally:
+            exit_code = running.end()
+        return _answer(output, exit_code if in_time else None, self.time_limit_s, machine_seconds() - began)
 
 
 def checker(text: str, *, time_limit_s: float = TIME_LIMIT_S, typed_in: Path | None = None) -> Checker:
@@ -136,17 +119,14 @@ def line_of(mark: Mark) -> bytes:
     return text.replace("\n", "\\n").encode("utf-8", "surrogateescape") + b"\n"
 
 
-def _input(marks: bytes) -> IO[bytes]:
+def _input(marks: bytes) -> int:
     """A file, not a pipe: whoever does not read it gets no signal, and keeps nobody waiting."""
-    memory = hasattr(os, "memfd_create")
-    number = os.memfd_create("marks") if memory else _unnamed_file()
-    file = os.fdopen(number, "w+b", buffering=0)
+    number = os.memfd_create("marks") if hasattr(os, "memfd_create") else _unnamed_file()
     if marks:
-        left = memoryview(marks)
-        while left:
-            left = left[file.write(left) :]
-        file.seek(0)
-    return file
+        done = 0
+        while done < len(marks):
+            done += os.pwrite(number, memoryview(marks)[done:], done)
+    return number
 
 
 def _unnamed_file() -> int:
@@ -155,13 +135,10 @@ def _unnamed_file() -> int:
     return number
 
 
-def _followed(
-    process: "subprocess.Popen[bytes]", stream: IO[bytes], deadline: float, cancelled_by: int | None
-) -> tuple[bytes, bool]:
+def _followed(running: Running, deadline: float, cancelled_by: int | None) -> tuple[bytes, bool]:
     """(the end of what it printed, whether it ended by itself in time). Returns as soon as the process itself is gone."""
-    source = stream.fileno()
-    os.set_blocking(source, False)
-    watch = os.pidfd_open(process.pid) if hasattr(os, "pidfd_open") else None
+    source = running.output
+    watch = os.pidfd_open(running.pid) if hasattr(os, "pidfd_open") else None
     poll = select.poll()
     poll.register(source, select.POLLIN)
     for number in (watch, cancelled_by):
@@ -173,11 +150,11 @@ def _followed(
             left_s = deadline - machine_seconds()
             if left_s <= 0:
                 return kept, False
-            wait_s = left_s if watch is not None else min(left_s, _SLICE_S)
+            wait_s = min(left_s, _LONGEST_WAIT_S if watch is not None else _SLICE_S)
             ready = {number for number, _ in poll.poll(wait_s * 1000)}
             if cancelled_by in ready:
                 raise CheckCancelled
-            ended = watch in ready if watch is not None else _has_ended(process.pid)
+            ended = watch in ready if watch is not None else running.has_ended()
             if source in ready:
                 more = _read(source)
                 kept = (kept + more)[-OUTPUT_KEPT:]
@@ -188,11 +165,6 @@ def _followed(
     finally:
         if watch is not None:
             os.close(watch)
-
-
-def _has_ended(pid: int) -> bool:
-    """Without waiting for it: its number must stay its own until its group is killed."""
-    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def _read(source: int) -> bytes:

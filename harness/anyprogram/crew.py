@@ -1,6 +1,6 @@
 """The crew: threads that restore a state into a folder of their own and run the checker on it.
 
-A check is waiting for another process, so threads do: of our own time it takes the writing of what differs and a `vfork`.
+A check is waiting for another process, so threads do: of our own time it takes the writing of what differs and a start.
 """
 
 import os
@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from harness.anyprogram.checker import Answer, CheckCancelled, Checker, CheckerError
+from harness.anyprogram.process import have_own_folder
 from harness.anyprogram.state_folder import StateFolder, StateFolderError
 from harness.anyprogram.strays import Strays
 from harness.disk import DiskImage
@@ -89,6 +90,7 @@ class Crew:
         return done
 
     def _work(self, folder: StateFolder) -> None:
+        have_own_folder()
         while (job := self._waiting.get()) is not None:
             if self._over:
                 continue

@@ -3,16 +3,22 @@
 The right side starts the same checker in a folder that already holds a state, as lean as Python can (`posix_spawn`, no
 input, no output, two processes), and does nothing else. The left side sweeps a recorded run: enumerates the states,
 restores each, starts the checker, reads what it says. Both use two workers, in turns; the ratio is the median.
+
+"processor" is the same ratio in processor time, checkers included: what the wall clock says on a machine that is not
+shared with others, as long as both processors are busy.
 """
 
 import argparse
 import os
+import resource
 import statistics
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from harness.anyprogram.checker import Checker, checker
 from harness.anyprogram.recorded_run import RecordedRun, run_of
@@ -42,22 +48,38 @@ def unsynced_log(records: int) -> RecordedRun:
     return run_of("log", trace)
 
 
-def swept_rate(used: Checker, run: RecordedRun) -> float:
-    """States checked per second."""
+class Side(msgspec.Struct, frozen=True):
+    """`rate`: checkers per second; `processor_s`: of ours and theirs, each."""
+
+    rate: float
+    processor_s: float
+
+
+def processor_s() -> float:
+    """Used so far by this process and by those it has waited for."""
+    mine, theirs = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    return mine.ru_utime + mine.ru_stime + theirs.ru_utime + theirs.ru_stime
+
+
+def swept_side(used: Checker, run: RecordedRun) -> Side:
+    """The whole way: enumerate, restore, check."""
+    began = processor_s()
     with state_home() as home:
         swept = Sweep(run, used, Request(jobs=WORKERS)).sweep(home)
-    return swept.checks / swept.wall_s
+    return Side(swept.checks / swept.wall_s, (processor_s() - began) / swept.checks)
 
 
-def spawned_rate(used: Checker, run: RecordedRun, checks: int) -> float:
-    """Checkers per second that two processes can start and wait for."""
+def spawned_side(used: Checker, run: RecordedRun, checks: int) -> Side:
+    """What two processes can start and wait for."""
+    used_before = processor_s()
     with state_home() as home:
         folders = [StateFolder(home / f"w{number}").restore(run.disk_at(run.end)) for number in range(WORKERS)]
         began = machine_seconds()
         pids = [_spawner(used.command.for_root(str(folder)), folder, checks // WORKERS) for folder in folders]
         for pid in pids:
             os.waitpid(pid, 0)
-        return (checks // WORKERS) * WORKERS / (machine_seconds() - began)
+        spawned = checks // WORKERS * WORKERS
+        return Side(spawned / (machine_seconds() - began), (processor_s() - used_before) / spawned)
 
 
 def _spawner(words: Sequence[str], folder: Path, checks: int) -> int:
@@ -86,14 +108,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "shell": checker("/bin/sh -c 'cat log || :'"),
             "true": checker("/bin/true"),
         }
-        print(f"{'checker':10}{'swept/s':>10}{'spawned/s':>11}{'ratio':>8}  goal")
+        print(f"{'checker':10}{'swept/s':>10}{'spawned/s':>11}{'ratio':>8}{'processor':>11}  goal")
         for name, used in checkers.items():
             with state_home() as home:
                 checks = Sweep(run, used, Request(jobs=WORKERS)).sweep(home).checks
-            pairs = [(swept_rate(used, run), spawned_rate(used, run, checks)) for _ in range(chosen.rounds)]
-            ratio = statistics.median(left / right for left, right in pairs)
-            swept, spawned = (statistics.median(side) for side in zip(*pairs, strict=True))
-            print(f"{name:10}{swept:10.0f}{spawned:11.0f}{ratio:8.2f}  >= {GOAL}", flush=True)
+            pairs = [(swept_side(used, run), spawned_side(used, run, checks)) for _ in range(chosen.rounds)]
+            swept, spawned = (statistics.median(side.rate for side in sides) for sides in zip(*pairs, strict=True))
+            ratio = statistics.median(left.rate / right.rate for left, right in pairs)
+            processor = statistics.median(right.processor_s / left.processor_s for left, right in pairs)
+            print(f"{name:10}{swept:10.0f}{spawned:11.0f}{ratio:8.2f}{processor:11.2f}  >= {GOAL}", flush=True)
     return 0
 
 
