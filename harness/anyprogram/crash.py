@@ -15,7 +15,7 @@ from harness.anyprogram.recorded_run import RecordedRun
 from harness.anyprogram.state_folder import StateFolder
 from harness.anyprogram.state_home import state_home
 from harness.anyprogram.strays import Strays
-from harness.anyprogram.sweep import Request, Sweep, Swept
+from harness.anyprogram.sweep import PLAIN, Request, Sweep, Swept
 from harness.disk import DiskImage
 from harness.explore.kill_points import names_at
 from harness.explore.saved_case import Death, SavedCase
@@ -145,5 +145,7 @@ def _reasons(run: RecordedRun, swept: Swept, tally: Tally, request: Request) -> 
     if not run.trace.operation_count:
         return ["the trace has no operation: there is nothing that a death could lose"]
     if swept.out_of_time:
-        return [f"the budget of {request.budget_s:g} s ended after {tally.kill_points:,} kill-points"]
+        ended = f"the budget of {request.budget_s:g} s ended after {tally.kill_points:,} kill-points"
+        plain = f"; of all others the plainest {PLAIN} disks were checked" if swept.plain_done else " had been counted"
+        return [ended + plain]
     return []

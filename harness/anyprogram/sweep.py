@@ -2,11 +2,13 @@
 
 Kill-points are before each item, at the end, and (a killed process) inside each write. The profiles walk side by side, so
 that a disk which several of them allow is checked once. That recovery never read a file cannot be known of a stranger:
-every distinct disk counts.
+every distinct disk counts. A check costs milliseconds, so the plainest disks of all kill-points come first (all survived,
+only what had to, all but one, …), and then the others: whoever stops early has seen the whole run.
 
 `hits` are all disks that the checker refused; `causes` makes findings of them.
 """
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -25,6 +27,9 @@ from harness.explore.tally import Tally
 from harness.gate.interruption import asked
 from harness.gate.progress import Listener, Progress, silent
 from harness.trace import Fdatasync, Fsync, SyncAll, Write
+
+PLAIN: Final = 16
+"""Disks of each kill-point that are checked before any others."""
 
 _WAIT_S: Final = 0.1
 """How long a wait may keep us from seeing that it is over."""
@@ -53,7 +58,8 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class Swept(msgspec.Struct):
-    """`tallies`: one a profile, in their order, without findings. `checks`: runs of the checker."""
+    """`tallies`: one a profile, in their order, without findings. `checks`: runs of the checker. `plain_done`: the plainest
+    disks of all kill-points were handed over."""
 
     tallies: dict[str, Tally]
     hits: list[Hit] = msgspec.field(default_factory=list)
@@ -61,6 +67,7 @@ class Swept(msgspec.Struct):
     interrupted: bool = False
     out_of_time: bool = False
     ended_at_first: bool = False
+    plain_done: bool = False
     wall_s: float = 0.0
 
     @property
@@ -69,7 +76,7 @@ class Swept(msgspec.Struct):
 
 
 class _Met(msgspec.Struct, eq=False):
-    """A disk of the current marks: the profiles that allow it; `answered` once the checker has seen it."""
+    """A disk after certain marks: the profiles that allow it; `answered` once the checker has seen it."""
 
     profiles: list[str]
     answered: bool = False
@@ -92,12 +99,13 @@ class Sweep:
         self._checker: Final = checker
         self._listener: Final = listener
         self._open: Final[dict[int, _Open]] = {}
-        self._met: dict[StateKey, _Met] = {}
+        self._met: Final[dict[int, dict[StateKey, _Met]]] = {}
+        self._told = -1
         self._input = b""
         self._began = machine_seconds()
         self._deadline = None if request.budget_s is None else self._began + request.budget_s
         self._told_last = self._began
-        self._progress = Progress(scenario=run.name, tasks=run.end + 1, began=self._began)
+        self._progress = Progress(scenario=run.name, tasks=2 * (run.end + 1), began=self._began)
 
     def sweep(self, home: Path) -> Swept:
         """Do it all, with states below `home`. Raises CheckerError and StateFolderError, ValueError for a trace that a
@@ -105,9 +113,9 @@ class Sweep:
         swept = self.swept
         try:
             with Crew(self._checker, home, self.request.jobs) as crew:
-                for position, (walk, point) in self._points():
-                    if not self._at(crew, position, walk, point):
-                        break
+                if all(self._plain(crew, *where) for where in self._points(PLAIN)):
+                    swept.plain_done = True
+                    all(self._all(crew, *where) for where in self._points(self.request.bound))
                 self._drain(crew)
         except KeyboardInterrupt:
             swept.interrupted = True
@@ -116,33 +124,38 @@ class Sweep:
             tally.operations = self.run.trace.operation_count
             tally.complete = swept.whole
             tally.exhaustive &= swept.whole
+            tally.legal_exact &= swept.whole
             tally.wall_s = swept.wall_s
         return swept
 
     # -- kill-points ---------------------------------------------------------------------------------------------
 
-    def _points(self) -> "Iterator[tuple[int, tuple[CrashStates, KillPoint]]]":
+    def _points(self, bound: int) -> Iterator[tuple[int, CrashStates, KillPoint]]:
         """All kill-points, those of one position together; the walks go on when all of them have been used."""
         run, request = self.run, self.request
-        walks = [
-            CrashStates(run.base, profile(name), bound=request.bound, seed=request.seed) for name in request.profiles
-        ]
-        told = -1
+        walks = [CrashStates(run.base, profile(name), bound=bound, seed=request.seed) for name in request.profiles]
         for position in range(run.end + 1):
-            self._progress.tasks_done = position
-            if run.told_at(position) != told:
-                told, self._met, self._input = run.told_at(position), {}, run.input_at(position)
+            self._progress.tasks_done = position + self.swept.plain_done * (run.end + 1)
+            if run.told_at(position) != self._told:
+                self._told, self._input = run.told_at(position), run.input_at(position)
             item = run.items[position] if position < run.end else None
             for walk in walks:
-                yield position, (walk, walk.at())
+                yield position, walk, walk.at()
                 if isinstance(item, Write) and walk.profile.medium == "page-cache":
-                    yield position, (walk, walk.during(item))
+                    yield position, walk, walk.during(item)
             if item is not None:
                 for walk in walks:
                     walk.feed(position, item, run.sources[position])
 
-    def _at(self, crew: Crew, position: int, walk: CrashStates, point: KillPoint) -> bool:
-        """Hand over what is new at this kill-point. False: it is over."""
+    def _plain(self, crew: Crew, position: int, walk: CrashStates, point: KillPoint) -> bool:
+        """Hand over the plainest disks of this kill-point. False: it is over."""
+        for state, image in itertools.islice(point.states(), PLAIN):
+            if not self._meet(crew, position, walk, state, image):
+                return False
+        return not self._is_over()
+
+    def _all(self, crew: Crew, position: int, walk: CrashStates, point: KillPoint) -> bool:
+        """Count this kill-point, and hand over what is new at it. False: it is over."""
         tally = self.swept.tallies[walk.profile.name]
         tally.kill_points += 1
         tally.legal += point.legal
@@ -154,19 +167,25 @@ class Sweep:
         listed = 0
         for state, image in point.states():
             listed += 1
-            met = self._met.get(image.state_key)
-            if met is not None and walk.profile.name in met.profiles:
-                continue
-            tally.distinct += 1
-            if met is not None:
-                met.profiles.append(walk.profile.name)
-                tally.checked += met.answered
-                continue
-            met = self._met[image.state_key] = _Met([walk.profile.name])
-            if not self._hand_over(crew, position, state, image, met):
+            if not self._meet(crew, position, walk, state, image):
                 return False
         tally.distinct += max(0, point.distinct - listed) if not point.exhaustive else 0
         return not self._is_over()
+
+    def _meet(self, crew: Crew, position: int, walk: CrashStates, state: CrashState, image: CrashImage) -> bool:
+        """Have the disk checked, unless it was met with the same marks before. False: it is over."""
+        name = walk.profile.name
+        known = self._met.setdefault(self._told, {})
+        met = known.get(image.state_key)
+        if met is None:
+            met = known[image.state_key] = _Met([name])
+            self.swept.tallies[name].distinct += 1
+            return self._hand_over(crew, position, state, image, met)
+        if name not in met.profiles:
+            met.profiles.append(name)
+            self.swept.tallies[name].distinct += 1
+            self.swept.tallies[name].checked += met.answered
+        return True
 
     # -- checks --------------------------------------------------------------------------------------------------
 
