@@ -45,7 +45,7 @@ Judge = Callable[[int, CrashState, DiskImage], Seen]
 """(kill-point, state, its image) -> what came of it."""
 
 Epoch = Callable[[int, str], Hashable]
-"""(kill-point, profile) -> all that a verdict depends on beside the disk: ledger, world."""
+"""(kill-point, profile) -> all that a verdict depends on beside the disk: ledger, world, clock."""
 
 
 class Class:
@@ -123,7 +123,7 @@ def of_recording(recording: Recording, contract: ByPhase) -> JudgedStory:
 
     def epoch(position: int, profile_name: str) -> Hashable:
         last = profile_name == "process" and position == recording.end
-        return (recording.ledger_at(position).key, recording.snapshot_index(position), last)
+        return (recording.ledger_at(position).key, recording.snapshot_index(position), recording.time_at(position), last)
 
     story = Story(recording.base, recording.items, recording.sources, recording.began, recording.seed)
     return JudgedStory(recording.workload, story, judge, epoch)

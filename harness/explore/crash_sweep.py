@@ -2,7 +2,7 @@
 
 Covered: every position of the trace (before each operation and mark, and the end), and the inside of each write under
 the profile `process`. At a kill-point every distinct disk is recovered once, modulo contents that recovery never read
-(durability.md, section 5); a (disk, ledger, world) met at an earlier kill-point is not judged again.
+(durability.md, section 5); a (disk, ledger, world, time) met at an earlier kill-point is not judged again.
 
 The deaths during the recoveries that follow are in `recovery_sweep`.
 """
@@ -89,6 +89,7 @@ class CrashSweep:
         walk = CrashStates(recording.base, self.profile, bound=self.bound, seed=recording.seed)
         fed = 0
         epoch: object = None
+        moment: object = None
         observed = Observed()
         met = _Met(self.profile.medium == "page-cache")
         for position in positions:
@@ -96,8 +97,10 @@ class CrashSweep:
                 walk.feed(fed, recording.items[fed], recording.sources[fed])
                 fed += 1
             if epoch != (now := self._epoch(position)):
-                epoch, observed = now, Observed()
+                epoch = now
                 met.forget()
+            if moment != (then := (now, recording.time_at(position))):
+                moment, observed = then, Observed()  # the same disk later is another case: a lease may have run out
             item = recording.items[position] if position < recording.end else None
             here = walk.at()
             if not self._at(here, position, observed, stop):

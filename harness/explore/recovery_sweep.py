@@ -129,7 +129,7 @@ class RecoverySweep:
                 walk.feed(fed, second.items[fed], second.sources[fed])
                 fed += 1
             self.tally.recovery_kill_points += 1
-            now = (second.ledger_at(later).key, second.snapshot_index(later))
+            now = (second.ledger_at(later).key, second.snapshot_index(later), second.time_at(later))
             if epoch != now:
                 epoch, observed = now, Observed()
             shapes: set[tuple[object, ...]] = set()
