@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "replay": "harness.commands.replay:replay",
     "run": "harness.commands.run:run",
     "show": "harness.commands.show:show",
+    "shrink": "harness.commands.shrink:shrink",
 }
 """Where each command lives, as module:name."""
 

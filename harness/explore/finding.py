@@ -127,7 +127,7 @@ def report(tally: Tally, discovery: Discovery, again: JudgeAgain | None) -> None
             operation=cause.operation,
             source=cause.source,
             place=cause.place,
-            profiles=_exposing(discovery, death, image, again),
+            profiles=exposing(discovery, death, image, again),
             case=case,
             where=_where(discovery, death),
             fault=_faults(discovery),
@@ -188,7 +188,7 @@ def _weight(state: CrashState) -> int:
     return len(state.missing) + (state.cut is not None)
 
 
-def _exposing(
+def exposing(
     discovery: Discovery, death: Death | None, image: DiskImage | None, again: JudgeAgain | None
 ) -> tuple[str, ...]:
     """The profiles under which this violation can happen at this kill-point: on this disk, or on another one.

@@ -39,12 +39,15 @@ class Played(msgspec.Struct, frozen=True):
         return any(told.violation.verdict == case.verdict and told.phase == case.phase for told in self.violations)
 
 
-def play(scenario: AnyScenario, case: SavedCase) -> Played:
-    """Play `case` on `scenario` inside a `session()`. Raises CaseMismatch when a death lies beyond the new trace."""
+def play(scenario: AnyScenario, case: SavedCase, recorded: Recording | None = None) -> Played:
+    """Play `case` on `scenario` inside a `session()`. Raises CaseMismatch when a death lies beyond the new trace.
+
+    `recorded`: the run of its workload under its plan, for those who play many cases that begin alike.
+    """
     if case.steps:
         return _play_history(scenario, case)
     contract = by_phase(scenario.contract())
-    first = record(scenario, case.workload, case.seed, plan=case.plan)
+    first = recorded if recorded is not None else record(scenario, case.workload, case.seed, plan=case.plan)
     lives = [first]
     if not case.deaths:
         return Played(tuple(lives), (), tuple(judge_alive(contract, first)), _digest([first.trace]))
