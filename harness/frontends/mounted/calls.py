@@ -101,7 +101,7 @@ class Calls:
             inode.ino,
             size,
             -(-size // 512),
-            *(whole for whole, _ in seconds),
+            *(whole % 2**64 for whole, _ in seconds),  # signed, as the kernel reads them
             *(rest for _, rest in seconds),
             inode.mode,
             max(inode.links, 0),
