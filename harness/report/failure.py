@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from harness.durability.profiles import PROFILES
+from harness.explore.history import DIE
 from harness.explore.kill_points import explained
 from harness.explore.tally import Finding
 
@@ -18,7 +19,7 @@ def lines(finding: Finding, command: str, mend: Sequence[str] = ()) -> list[str]
     if finding.fault:
         rows.append(("fault", finding.fault))
     if finding.operation:
-        rows.append(("missing" if not finding.operation.startswith("last") else "operation", finding.operation))
+        rows.append((_label_of_operation(finding), finding.operation))
     if finding.source:
         rows.append(("issued by", finding.source))
     if finding.profiles:
@@ -30,9 +31,19 @@ def lines(finding: Finding, command: str, mend: Sequence[str] = ()) -> list[str]
     return [*(f"{label:<{_LABEL}}{text}" if label else text for label, text in rows), *mend]
 
 
+def _label_of_operation(finding: Finding) -> str:
+    if finding.case.steps:
+        return "steps"
+    return "operation" if finding.operation.startswith("last") else "missing"
+
+
 def died(finding: Finding) -> str:
-    deaths = finding.case.deaths
+    deaths, steps = finding.case.deaths, finding.case.steps
     where = f"in workload {finding.workload!r}"
+    if steps:
+        count = sum(step.do == DIE for step in steps)
+        fatal = f"with {count} {'death' if count == 1 else 'deaths'} in it" if count else "in which nobody died"
+        return f"in a random history of {len(steps)} {'step' if len(steps) == 1 else 'steps'} {fatal}, {where}"
     if not deaths:
         return f"nobody died: the living subject is wrong at the end, {where}"
     names = [

@@ -7,12 +7,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from harness.report.failure import lines
 from harness.report.html.page import case_page
 from harness.report.retelling import story_of
-from harness.repro import load, replay, save
+from harness.repro import REPRO_SCHEMA, ReproFile, load, replay, save
 
 sys.path.insert(0, str(Path(__file__).parent))
 import markup
+import queue_client as queue
 import report_samples as samples
 
 
@@ -79,6 +81,22 @@ def test_a_page_gets_smaller_until_it_fits_and_says_so(largest):
     assert len(page.encode()) <= largest
     assert "This page shows less" in page and "not shown" in page
     markup.assert_closed(page)
+
+
+def test_a_random_history_shows_its_steps_and_the_cut_in_it():
+    class OnlyHistories(queue.Unsyncing):
+        def steps(self, run, world, subject, workload):
+            world.deliver(subject, 9)
+            world.acknowledged = frozenset()
+
+    found = samples.findings_of(samples.run_of(OnlyHistories, examples=100))
+    finding = next(one for one in found if one.case.steps)
+    file = ReproFile("crash-harness repro", REPRO_SCHEMA, finding.case, finding.operation, profiles=finding.profiles)
+    text = markup.text_of(markup.assert_closed(case_page(story_of(replay(file, OnlyHistories())), "", "0.0")))
+    assert "deliver(job=" in text and "history, ended by a power cut (strict)" in text and "✕ missing" in text
+    said = lines(finding, "")
+    assert any(line.startswith("died      in a random history of") and "1 death in it" in line for line in said)
+    assert any(line.startswith("steps     ") for line in said)
 
 
 def test_a_saved_case_is_told_the_same_way(telling, tmp_path):

@@ -50,6 +50,7 @@
       if (shown < size) parts.push(line("p", "the first " + shown + " of " + size + " bytes", "left-out"));
     }
     panel.replaceChildren(...parts);
+    panel.classList.add("filled");
   };
 
   for (const lanes of all(document, ".lanes")) {
