@@ -19,7 +19,7 @@ from harness.verdict.vocabulary import VERDICTS
 NAMED_MAX: Final = 10
 """Runs of one behaviour that are named in the notes."""
 
-_NUMBER: Final = re.compile(r"^\d+(st|nd|rd|th) ")
+_NUMBER: Final = re.compile(r": \d+(st|nd|rd|th) ")
 
 
 class Told(msgspec.Struct):
@@ -70,7 +70,7 @@ def _note(
     case: CaseFile | None,
 ) -> None:
     """Keep the first of its kind, and count the others; a folder on which nothing is missing is the plainest example."""
-    key = (finding.verdict, _NUMBER.sub("", finding.source.partition(": ")[2]))
+    key = (finding.verdict, _NUMBER.sub(": ", finding.source))
     known = found.get(key)
     if known is None or (len(known.profiles) < len(finding.profiles) and finding.verdict != "hung"):
         found[key] = msgspec.structs.replace(finding, count=1 + (known.count if known is not None else 0))

@@ -252,8 +252,10 @@ def _behaviour(recorded: Recorded, quiet: Quiet, complaint: str, refused: bool) 
 
 
 def _without_number(source: Source | None) -> str:
-    """ "4th write to log" is "write to log": which one it was differs from run to run."""
-    return f"{source.file}: {source.function.partition(' ')[2]}" if source is not None else ""
+    """ "4th write to log" is "write to log": which one it was differs from run to run. A line of the program stays."""
+    if source is None:
+        return ""
+    return str(source) if source.line else f"{source.file}: {source.function.partition(' ')[2]}"
 
 
 def counted(runs: Sequence[FaultRun]) -> Mapping[str, int]:

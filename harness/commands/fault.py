@@ -25,7 +25,14 @@ from harness.commands.options import (
     verbose_option,
 )
 from harness.commands.output import console, write_json, write_page_of_cases
-from harness.commands.program_options import mmap_option, root_option, setup_of, setup_option, timeout_option
+from harness.commands.program_options import (
+    mmap_option,
+    root_option,
+    setup_of,
+    setup_option,
+    stacks_option,
+    timeout_option,
+)
 
 if TYPE_CHECKING:
     from harness.anyprogram.fault_report import Told
@@ -60,6 +67,7 @@ CHECK_TIME_LIMIT_S: Final = 10.0
     "--call", "calls", type=click.IntRange(min=1), multiple=True, metavar="N", help="Only the N-th call; repeatable."
 )
 @mmap_option
+@stacks_option
 @profile_option
 @budget_option("Stop after this long; what has not run by then makes the result inconclusive.")
 @seed_option("Seed of the order in which folders are listed; 0: by name.")
@@ -79,6 +87,7 @@ def fault(
     check_timeout: float,
     calls: tuple[int, ...],
     mmap: bool,
+    stacks: bool,
     profiles: tuple[str, ...],
     budget: float | None,
     seed: int | None,
@@ -116,7 +125,7 @@ def fault(
     screen = console(no_color, json_file)
     try:
         request = Request(
-            Run(root, command, setup_of(setup), timeout, seed or 0, not mmap),
+            Run(root, command, setup_of(setup), timeout, seed or 0, not mmap, stacks),
             checker(check, time_limit_s=check_timeout),
             tuple(dict.fromkeys(profiles)) or DEFAULT_PROFILES,
             Options(jobs=jobs or 0).workers,

@@ -23,6 +23,11 @@ mmap_option: Final = click.option(
     is_flag=True,
     help="Let the kernel's page cache stand between, for shared mappings on kernels before 6.6; writes may arrive cut.",
 )
+stacks_option: Final = click.option(
+    "--stacks",
+    is_flag=True,
+    help="Name the source line of each operation, of Node programs and (slowly, through py-spy) of Python ones.",
+)
 
 
 def timeout_option(text: str, default: float | None = None) -> Decorator:

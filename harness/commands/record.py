@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING
 import click
 
 from harness.commands.options import quiet_option, seed_option
-from harness.commands.program_options import mmap_option, root_option, setup_of, setup_option, timeout_option
+from harness.commands.program_options import (
+    mmap_option,
+    root_option,
+    setup_of,
+    setup_option,
+    stacks_option,
+    timeout_option,
+)
 
 if TYPE_CHECKING:
     from harness.frontends.mounted.recording import Recorded
@@ -41,6 +48,7 @@ if TYPE_CHECKING:
 @setup_option
 @timeout_option("Kill the program after this long.")
 @mmap_option
+@stacks_option
 @seed_option("Seed of the order in which folders are listed; 0: by name.")
 @quiet_option("Only what the program prints.")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- CMD...")
@@ -50,6 +58,7 @@ def record(
     setup: str | None,
     timeout: float | None,
     mmap: bool,
+    stacks: bool,
     seed: int | None,
     quiet: bool,
     command: tuple[str, ...],
@@ -66,7 +75,7 @@ def record(
     from harness.trace import encode
 
     _check_place(trace_file)
-    run = Run(root, command, setup_of(setup), timeout, seed or 0, not mmap)
+    run = Run(root, command, setup_of(setup), timeout, seed or 0, not mmap, stacks)
     try:
         result = record_until_signalled(run, printed=_to_stdout, complained=_to_stderr)
     except (MountError, ProgramError, SetupFailed) as error:

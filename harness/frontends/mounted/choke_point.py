@@ -20,6 +20,7 @@ import msgspec
 
 from harness.faults import Injector, Outcome
 from harness.frontends.mounted.callers import Callers
+from harness.frontends.mounted.source_lines import SourceLines
 from harness.trace import Fdatasync, Fsync, Item, Mark, Source, Trace
 
 Witness = Callable[[], Iterable[Mark]]
@@ -50,7 +51,8 @@ class CallRecord(msgspec.Struct, frozen=True, gc=False):
 class ChokePoint:
     """Numbers, fails, kills and records. `calls` lists the changing calls, failed ones included.
 
-    `dies_before`: this operation (counted from 0) is not recorded, the program dies instead.
+    `dies_before`: this operation (counted from 0) is not recorded, the program dies instead. `lines`: who knows the line
+    of the program that makes a call; where nobody does, the call's place is its source.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class ChokePoint:
         injector: Injector | None = None,
         dies_before: int | None = None,
         callers: Callers | None = None,
+        lines: SourceLines | None = None,
     ) -> None:
         self.trace = trace
         self.injector = injector
@@ -69,6 +72,7 @@ class ChokePoint:
         self.frozen = False
         self.recording = False
         self._callers = callers or Callers()
+        self._lines = lines
         self._places: Counter[tuple[str, str]] = Counter()
         self._source: Source | None = None
 
@@ -99,7 +103,9 @@ class ChokePoint:
         places[kind, path] = nth = places[kind, path] + 1
         process = self._callers.of(thread)
         name = f"{ordinal(nth)} {_CALL_NAME.get(kind, kind)} {_PLACE_OF.get(kind, 'of')} {path[1:] or '.'}"
-        self._source = source = Source(process.program, 0, name, process)
+        line = self._lines.of(process, kind, path) if self._lines is not None else None
+        source = Source(process.program, 0, name, process) if line is None else Source(*line, process)
+        self._source = source
         number = len(self.calls) + 1
         self.calls.append(CallRecord(number, kind, path, size, source, len(self.trace.items)))
         if self.injector is None:

@@ -22,6 +22,7 @@ from harness.frontends.mounted.choke_point import CallRecord, ChokePoint
 from harness.frontends.mounted.inodes import InodeTable, items_making
 from harness.frontends.mounted.keeper import Keeper
 from harness.frontends.mounted.session import Ended, ProgramError, Session
+from harness.frontends.mounted.source_lines import SourceLines
 from harness.trace import Mark, Program, Trace
 
 ROOT_WORD: Final = "{root}"
@@ -59,7 +60,8 @@ class Run(msgspec.Struct, frozen=True):
     """What to run and how.
 
     `command`: words with `{root}` in them. `setup`: the words that fill the folder before, given its path.
-    `time_limit_s`: for the setup and the program each. `seed` and `direct`: as for `Session`.
+    `time_limit_s`: for the setup and the program each. `seed` and `direct`: as for `Session`. `stacks`:
+    look for the source line of each operation.
     """
 
     root: Path
@@ -68,6 +70,7 @@ class Run(msgspec.Struct, frozen=True):
     time_limit_s: float | None = None
     seed: int = 0
     direct: bool = True
+    stacks: bool = False
 
 
 def record_until_signalled(
@@ -120,8 +123,22 @@ def _record(
     printed: Callable[[bytes], None] | None,
     complained: Callable[[bytes], None] | None,
 ) -> Recorded:
+    if not run.stacks:
+        return _record_on(run, start, listening, printed, complained, None)
+    with SourceLines() as lines:
+        return _record_on(run, start, listening, printed, complained, lines)
+
+
+def _record_on(
+    run: Run,
+    start: _Start,
+    listening: Callable[[Session], AbstractContextManager[list[int]]],
+    printed: Callable[[bytes], None] | None,
+    complained: Callable[[bytes], None] | None,
+    lines: SourceLines | None,
+) -> Recorded:
     trace = Trace(program=Program(run.command))
-    choke = ChokePoint(trace, injector=start.injector, dies_before=start.dies_before)
+    choke = ChokePoint(trace, injector=start.injector, dies_before=start.dies_before, lines=lines)
     # the pickle is our own, made by an earlier run of this process or its parent
     table: InodeTable = InodeTable() if start.table is None else pickle.loads(start.table)
     with Session(run.root, table, choke, start.keeper, seed=run.seed, direct=run.direct) as session:
@@ -134,7 +151,7 @@ def _record(
         with listening(session) as received:
             ended = session.run(
                 [word.replace(ROOT_WORD, str(session.root)) for word in run.command],
-                env=env,
+                env=env if lines is None else lines.environment(env),
                 stdin=_stdin(),
                 printed=printed,
                 complained=complained,

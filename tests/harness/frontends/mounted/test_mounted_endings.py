@@ -102,6 +102,24 @@ def test_nothing_is_left_when_the_harness_is_killed(root, tmp_path, seed):
     await_nothing_left(root)
 
 
+@pytest.mark.slow
+def test_two_hundred_runs_leave_nothing(root, tmp_path):
+    """One after the other on one folder; every third is killed at a random moment, alone or with its process group."""
+    choice = random.Random(200)
+    for number in range(200):
+        text = BUSY if number % 3 == 0 else "import os; os.mkdir(os.environ['HARNESS_ROOT'] + '/d')"
+        running = harness(root, tmp_path / "trace", sys.executable, "-S", "-c", text)
+        if number % 3 == 0:
+            until = time.monotonic() + choice.uniform(0.0, 1.5)
+            while time.monotonic() < until and running.poll() is None:
+                os.sched_yield()
+            kill = os.killpg if choice.random() < 0.5 else os.kill
+            kill(running.pid, signal.SIGKILL)
+        _, said = running.communicate()
+        assert running.returncode == (-signal.SIGKILL if number % 3 == 0 else 0), said
+        await_nothing_left(root)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_program_and_keeps_the_trace(root, tmp_path, number):
     script = "import os, time; open(os.environ['HARNESS_ROOT'] + '/f', 'w').close(); print('up', flush=True); time.sleep(600)"
