@@ -7,6 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from harness.explore.saved_case import SavedCase, Step
+from harness.explore.tally import Finding
 from harness.report.failure import lines
 from harness.report.html.page import case_page
 from harness.report.retelling import story_of
@@ -84,19 +86,20 @@ def test_a_page_gets_smaller_until_it_fits_and_says_so(largest):
 
 
 def test_a_random_history_shows_its_steps_and_the_cut_in_it():
-    class OnlyHistories(queue.Unsyncing):
-        def steps(self, run, world, subject, workload):
-            world.deliver(subject, 9)
-            world.acknowledged = frozenset()
-
-    found = samples.findings_of(samples.run_of(OnlyHistories, examples=100))
-    finding = next(one for one in found if one.case.steps)
-    file = ReproFile("crash-harness repro", REPRO_SCHEMA, finding.case, finding.operation, profiles=finding.profiles)
-    text = markup.text_of(markup.assert_closed(case_page(story_of(replay(file, OnlyHistories())), "", "0.0")))
-    assert "deliver(job=" in text and "history, ended by a power cut (strict)" in text and "✕ missing" in text
-    said = lines(finding, "")
-    assert any(line.startswith("died      in a random history of") and "1 death in it" in line for line in said)
-    assert any(line.startswith("steps     ") for line in said)
+    steps = (
+        Step("die", {"how": "strict", "after": 3, "state": 1}),
+        Step("act", {"action": "deliver", "job": 1}),
+        Step("act", {"action": "deliver", "job": 1}),
+    )
+    found = ("lost", "An acknowledged event is never lost.", "job 1 was acknowledged and is gone", "restarted")
+    case = SavedCase("queue_client:Unsyncing", "steps", 0, "strict", *found, steps=steps)
+    again = replay(ReproFile("crash-harness repro", REPRO_SCHEMA, case), queue.Unsyncing())
+    assert again.violated
+    text = markup.text_of(markup.assert_closed(case_page(story_of(again), "", "0.0")))
+    assert "deliver(job=1)" in text and "history, ended by a power cut (strict)" in text and "✕ missing" in text
+    said = lines(Finding(*found, "steps", 4, "die → deliver", "", ("strict",), case), "")
+    assert "died      in a random history of 3 steps with 1 death in it, in workload 'steps'" in said
+    assert "steps     die → deliver" in said
 
 
 def test_a_saved_case_is_told_the_same_way(telling, tmp_path):
