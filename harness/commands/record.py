@@ -122,7 +122,7 @@ def _pass_on(descriptor: int, data: bytes) -> None:
 
 def _told(result: "Recorded", trace_file: Path) -> list[str]:
     trace = result.trace
-    callers = {source.process.pid for source in trace.sources if source is not None and source.process}
+    callers = {source.process.pid for source in trace.sources if source is not None and source.process} - {0}
     marks = len(trace) - trace.operation_count
     lines = [
         f"{_count(trace.operation_count, 'operation')} of {_count(len(callers), 'process', 'processes')} and "

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.frontends.mounted.guardian import children_of
 from harness.frontends.mounted.recording import Run, record
 from harness.trace import Create, Mark, Write
 
@@ -144,6 +145,39 @@ def test_a_killed_guardian_is_told_and_leaves_nothing(root, tmp_path):
     _, said = running.communicate(timeout=PATIENCE_S)
     assert running.returncode == 2 and b"guardian process is gone" in said
     await_nothing_left(root)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGKILL, -9)])
+def test_a_sweep_that_is_ended_leaves_nothing(root, tmp_path, number, code):
+    """With workers, each of which has a mount, a guardian and a program under way."""
+    words = ["fault", "--root", str(root), "--check", "true", "--jobs", "2", "--out", str(tmp_path / "out"), "--"]
+    command = [sys.executable, "-m", "harness.cli", *words, sys.executable, "-S", "-c", MANY]
+    with (tmp_path / "said").open("wb") as said:
+        running = subprocess.Popen(command, stdout=said, stderr=said, start_new_session=True)
+    until = time.monotonic() + PATIENCE_S
+    while len(_below(running.pid)) < 6 and running.poll() is None:  # two workers, two guardians, two programs
+        assert time.monotonic() < until
+    running.send_signal(number)
+    assert running.wait(PATIENCE_S) == code, (tmp_path / "said").read_text()
+    await_nothing_left(root)
+
+
+MANY = """
+import os
+for n in range(100):
+    with open(os.environ["HARNESS_ROOT"] + "/log", "a") as log:
+        log.write("x")
+"""
+
+
+def _below(pid: int) -> set[int]:
+    found: set[int] = set()
+    waiting = [pid]
+    while waiting:
+        below = set(children_of(waiting.pop())) - found
+        found |= below
+        waiting += below
+    return found
 
 
 def _guardian_of(harness_pid: int) -> int:
