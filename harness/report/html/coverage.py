@@ -44,7 +44,10 @@ class StateBar(msgspec.Struct, frozen=True):
 
 
 class Coverage(msgspec.Struct, frozen=True):
-    """One scenario under one profile. `workloads`: (name, operations, kill-points, legal, distinct, checked, word)."""
+    """One scenario under one profile. `workloads`: (name, operations, kill-points, legal, distinct, checked, word).
+
+    `recovery_depths`: (deaths in a row that hit recoveries, states checked).
+    """
 
     name: str
     profile: str
@@ -54,6 +57,7 @@ class Coverage(msgspec.Struct, frozen=True):
     states: tuple[StateBar, ...]
     recovery: StateBar
     recovery_kill_points: int
+    recovery_depths: tuple[tuple[int, int], ...]
     faults: tuple[StateBar, ...]
     examples: int
     steps: int
@@ -128,6 +132,7 @@ def _coverage(result: ScenarioResult, largest: int) -> Coverage:
         ),
         recovery=_bar("checked", full.recovery_checked, scale),
         recovery_kill_points=full.recovery_kill_points,
+        recovery_depths=tuple(sorted((int(depth), count) for depth, count in full.recovery_depths.items())),
         faults=tuple(
             [
                 StateBar(label, f"{count:,}", BAR * count / most_faults)

@@ -84,6 +84,7 @@ def run_page(
             "coverage": coverage_of(report),
             "matrix": matrix_of(findings, anchors),
             "findings": shown,
+            "known": [finding for result in report.results for finding in result.known],
             "checked": sum(result.total.checked + result.total.recovery_checked for result in report.results),
             "version": version,
         },

@@ -89,6 +89,26 @@ def test_a_run_that_held_says_so_and_has_no_filter():
     assert not list(root.iter("article")) and not list(root.iter("form"))
 
 
+def test_findings_that_a_baseline_knows_are_listed_apart(report):
+    known = [
+        msgspec.structs.replace(one, summary=f"{one.summary} {samples.HOSTILE[0]}")
+        for one in samples.findings_of(report)
+    ]
+    result = ScenarioResult("queue", "strict", known=known)
+    root = markup.assert_closed(run_page(Report(0, ("strict",), [result]), {}, {}, {}, "0.0"))
+    said = words_in(root)
+    assert f"{len(known)} known findings, set aside by the baseline" in said and known[0].summary in said
+    assert "No new violation was found." in said and not list(root.iter("article"))
+
+
+def test_how_deep_recoveries_died_is_told(report):
+    result = ScenarioResult("queue", "strict")
+    result.total.recovery_depths = {"2": 7, "1": 1500}
+    result.total.recovery_kill_points = 3
+    said = words_in(markup.assert_closed(run_page(Report(0, ("strict",), [result]), {}, {}, {}, "0.0")))
+    assert "Deaths in a row that hit recoveries: 1 in 1,500 states, 2 in 7 states." in said
+
+
 def test_a_finding_that_was_not_played_again_says_why(report):
     findings = samples.findings_of(report)
     page = run_page(report, {id(findings[0]): "not played again: the case cannot be played"}, {}, {}, "0.0")
