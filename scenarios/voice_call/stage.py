@@ -168,5 +168,7 @@ class Workload:
     """The story itself changes the file of the log: only a manager that has one can play it."""
     sets_clock: bool = False
     """The clock goes ahead of the loop's: only a manager that is told the machine's time can notice it."""
+    reference_only: bool = False
+    """It is about what only the reference manager does or knows, and what nobody else owes."""
     lends: bool = False
     """Its world, with nothing in it yet, is lent to random histories, beside one world for each policy."""

@@ -37,8 +37,13 @@ def questions_are_remembered(case: CallCase, observed: CallsObserved) -> list[Vi
     return [
         violation("lost", f"{event.id} answers a question that call {name} does not know of", event.id)
         for name, record, event in _answers(case, observed)
-        if record["turn"] is None
+        if record["turn"] is None and _was_asked_something(case, name)
     ]
+
+
+def _was_asked_something(case: CallCase, call: str) -> bool:
+    """Whether a question was asked in this call: we also listen to what is said to a first message."""
+    return any(one.kind == "continue" and one.call == call for one in case.world.outer.requests.values())
 
 
 def answers_are_waited_for(case: CallCase, observed: CallsObserved) -> list[Violation]:

@@ -7,7 +7,7 @@ different from each other unless the story is about equal ones, so that a judge 
 from typing import Final
 
 from harness.faults import Fault, FaultPlan
-from scenarios.voice_call.log_workloads import ABOUT_LOGS, PLAIN, REHEARSED
+from scenarios.voice_call.log_workloads import ABOUT_LOGS, HOURS, PLAIN, REHEARSED
 from scenarios.voice_call.people import OUR_NUMBER
 from scenarios.voice_call.policy import AT_MOST_ONCE, CONNECT_RETRY, LONG_HORIZON
 from scenarios.voice_call.remote import Callee
@@ -20,6 +20,7 @@ from scenarios.voice_call.stories import (
     ends,
     misfortunes,
     odd_names,
+    our_calls,
     restarts,
     rules,
     sessions,
@@ -251,6 +252,54 @@ WORKLOADS: Final[dict[str, Workload]] = {
     "found-unverified": Workload(stops.found_unverified, policy=LONG_HORIZON, **REHEARSED),
     "gone-while-away": Workload(stops.gone_while_away, callee=Callee("no-answer", after_s=200.0), **REHEARSED),
     "rung-out-while-away": Workload(stops.rung_out_while_away, callee=Callee("no-answer", after_s=200.0), **REHEARSED),
+    "greeted-conversation": Workload(our_calls.greeted_conversation, settings=PLAIN, reference_only=True, **REHEARSED),
+    "asked-while-greeting": Workload(our_calls.asked_while_greeting, settings=PLAIN, reference_only=True, **REHEARSED),
+    "lost-questions": Workload(our_calls.lost_questions, settings=PLAIN, **REHEARSED),
+    **{
+        f"asked-on-a-bad-disk-{number}": Workload(
+            our_calls.asked_on_a_bad_disk,
+            settings=PLAIN,
+            plan=FaultPlan((Fault(("write",), LOG, occurrence=number, errno="EIO"),)),
+            **REHEARSED,
+        )
+        for number in range(5, 9)
+    },
+    "stopped-on-a-full-disk": Workload(
+        our_calls.stopped_on_a_full_disk, settings=PLAIN, plan=FaultPlan(budget=20_000), **REHEARSED
+    ),
+    **{
+        f"{name}-on-a-bad-disk": Workload(
+            story, settings=PLAIN, plan=FaultPlan((Fault(("write",), LOG, occurrence=2, errno="EIO"),)), **REHEARSED
+        )
+        for name, story in (
+            ("dialled", our_calls.dialled_on_a_bad_disk),
+            ("refused", our_calls.refused_on_a_bad_disk),
+            ("unknown", our_calls.unknown_on_a_bad_disk),
+        )
+    },
+    "asked-twice": Workload(our_calls.asked_twice, settings=PLAIN, policy=LONG_HORIZON, **REHEARSED),
+    "told-while-asking": Workload(our_calls.told_while_asking, settings=PLAIN, **REHEARSED),
+    "renamed-while-dialling": Workload(our_calls.renamed_while_dialling, settings=PLAIN, **REHEARSED),
+    "nameless-ring": Workload(
+        our_calls.nameless_ring,
+        settings=PLAIN,
+        policy=LONG_HORIZON,
+        callee=Callee("no-answer", after_s=300.0),
+        reference_only=True,
+        **REHEARSED,
+    ),
+    "wrong-mode": Workload(our_calls.wrong_mode, settings=PLAIN, **REHEARSED),
+    "unreachable": Workload(our_calls.unreachable, settings={**PLAIN, **HOURS}, reference_only=True, **REHEARSED),
+    "without-a-number": Workload(
+        our_calls.unreachable,
+        settings={**PLAIN, **HOURS, "public_url": "https://calls.example.org"},
+        reference_only=True,
+        **REHEARSED,
+    ),
+    "in-a-session": Workload(our_calls.in_a_session, settings={**PLAIN, "session_bridge": True}, **REHEARSED),
+    "heard-for-long": Workload(
+        our_calls.heard_for_long, settings={**PLAIN, "streaming": True}, media=True, **REHEARSED
+    ),
     "look-alikes": Workload(strangers.look_alikes, settings=PLAIN, **REHEARSED),
     "slow-body": Workload(
         strangers.slow_body, settings={**PLAIN, "body_timeout_ms": round(strangers.BODY_TIMEOUT_S * 1000)}, **REHEARSED

@@ -29,7 +29,15 @@ class Errands:
         now = self.desk.now()
         if remote is None:
             return [facts.Dialled(call=name, at=now, outcome="refused")]
-        return [facts.Named(call=name, at=now, remote=remote), facts.Dialled(call=name, at=now, outcome="created")]
+        known = self.desk.book.calls[name]
+        dialled = facts.Dialled(call=name, at=now, outcome="created")
+        if known.remote not in (None, remote):  # an event was faster, and the provider has renamed the call since
+            return (
+                [dialled]
+                if remote in known.other_names
+                else [facts.AlsoNamed(call=name, at=now, remote=remote), dialled]
+            )
+        return [facts.Named(call=name, at=now, remote=remote), dialled]
 
     async def hang_up(self, name: str) -> None:
         """End it there; where it had ended by itself, ask how."""

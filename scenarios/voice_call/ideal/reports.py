@@ -130,7 +130,7 @@ def _digits(number: str | None) -> str:
 def _names(book: Book, call: Call, report: Report, now: int) -> list[AnyFact]:
     """The provider may tell the name of a call we dialled, or give a call another one; never that of another call."""
     new = report.provider_call_id
-    if new is None or new == call.remote or book.find(new) not in (None, call):
+    if new is None or new == call.remote or new in call.other_names or book.find(new) not in (None, call):
         return []
     named: list[AnyFact] = [facts.Named(call=call.name, at=now, remote=new)]
     if call.dial in ("intended", "unknown"):

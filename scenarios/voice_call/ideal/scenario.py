@@ -8,7 +8,7 @@ from scenarios.voice_call.ideal.disk import IdealProvider
 from scenarios.voice_call.ideal.manager import IdealManager
 from scenarios.voice_call.manager.call_manager import CallManager
 from scenarios.voice_call.provider import Provider
-from scenarios.voice_call.scenario import ProbeLog, VoiceCall
+from scenarios.voice_call.scenario import SETTINGS, ProbeLog, VoiceCall
 from scenarios.voice_call.stage import Workload
 from scenarios.voice_call.workloads import WORKLOADS
 
@@ -46,7 +46,7 @@ PROBES: Final = frozenset(
 
 def suits(one: Workload) -> bool:
     """Whether a workload means something to a manager without a disk that can fail, or parts it does not have."""
-    special = one.plan is not None or one.touches_log or one.media or one.sets_clock
+    special = one.plan is not None or one.touches_log or one.media or one.sets_clock or one.reference_only
     return not special and set(one.settings) <= HONOURED
 
 
@@ -73,7 +73,9 @@ class IdealVoiceCall(VoiceCall):
         chosen = WORKLOADS.get(workload)
         if chosen is None:
             return IdealProvider(workload=workload)
-        return IdealProvider(chosen.policy, chosen.callee, workload)
+        made = IdealProvider(chosen.policy, chosen.callee, workload)
+        made.outer.cap_s = chosen.settings.get("max_duration_ms", SETTINGS["max_duration_ms"]) / 1000
+        return made
 
     def make_manager(self, run: Run, world: Provider) -> CallManager:
         assert isinstance(world, IdealProvider)
