@@ -34,18 +34,18 @@ _NUMBERS: Final = re.compile(
 )
 """What differs between the calls of one line of a program: counts, offsets, digests, random names."""
 
-LOOKED_AT: Final = 5_000
-"""Hits whose pieces that nobody can see (the bytes of a file without a name) are given back before they are compared."""
+EFFORT: Final = 4_000_000
+"""Pieces looked at in giving back, over all hits, a few seconds; the hits after that are taken as they are."""
 
 
 class Group(msgspec.Struct):
     """`members`: all hits of one cause. `example` lacks the least, at the earliest kill-point; it need not be one of them."""
 
     verdict: str
-    operation: str
-    source: str
     example: Hit
     members: list[Hit] = msgspec.field(default_factory=list)
+    operation: str = ""
+    source: str = ""
 
     @property
     def weight(self) -> int:
@@ -62,17 +62,19 @@ def groups_of(run: RecordedRun, hits: Sequence[Hit]) -> list[Group]:
     groups: dict[tuple[str, str, str], Group] = {}
     names = names_of(run.base, run.items)
     for hit, members in _lightest(run, hits):
-        position, operation = _cause(run, hit, names)
-        source = run.sources[position] if position is not None else None
+        position = _cause(run, hit)
         kind = describe(run.items[position], names) if position is not None else ""
+        source = run.sources[position] if position is not None else None
         key = (hit.answer.verdict, _alike(kind), _place(source))
-        group = groups.get(key)
-        if group is None:
-            group = groups[key] = Group(hit.answer.verdict, operation, str(source) if source is not None else "", hit)
-        elif (weight_of(hit), hit.position) < (group.weight, group.example.position):
-            group.example, group.operation = hit, operation
-            group.source = str(source) if source is not None else ""
+        group = groups.setdefault(key, Group(hit.answer.verdict, hit))
+        if (weight_of(hit), hit.position) < (group.weight, group.example.position):
+            group.example = hit
         group.members += members
+    for group in groups.values():
+        position = _cause(run, group.example)
+        source = run.sources[position] if position is not None else None
+        group.source = str(source) if source is not None else ""
+        group.operation = _in_words(run, group.example, position, names)
     return sorted(groups.values(), key=lambda group: (group.weight, group.example.position))
 
 
@@ -88,30 +90,30 @@ def _alike(words: str) -> str:
     return _NUMBERS.sub("#", words)
 
 
-def _cause(run: RecordedRun, hit: Hit, names: Mapping[int, str]) -> tuple[int | None, str]:
-    """(position, words) of the operation that had not, or not wholly, reached the disk."""
-    state = hit.state
-    if state.cut is not None and state.profile == "process":
-        position, kept = state.cut
-        return position, f"killed after {kept} bytes of: {describe(run.items[position], names)}"
-    if state.cut is not None:
-        position, kept = state.cut
-        write = run.items[position]
-        assert isinstance(write, Write)
-        length = len(write.data)
-        return (
-            position,
-            f"{length - kept} of {length} bytes of the write to {names.get(write.ino, f'inode {write.ino}')}",
-        )
-    if state.missing:
-        missing = missing_operations(run.base, run.items, state)
-        if missing:
-            more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
-            return missing[0][0], missing[0][1] + more
-    for position in range(hit.position - 1, -1, -1):
-        if not isinstance(run.items[position], Mark):
-            return position, f"last before the death: {describe(run.items[position], names)}"
-    return None, "nothing had been written"
+def _cause(run: RecordedRun, hit: Hit) -> int | None:
+    """The position of the operation that had not, or not wholly, reached the disk; of the last one where all had."""
+    if hit.state.cut is not None:
+        return hit.state.cut[0]
+    if hit.state.missing:
+        return min(unit.operation for unit in hit.state.missing)
+    return next((at for at in range(hit.position - 1, -1, -1) if not isinstance(run.items[at], Mark)), None)
+
+
+def _in_words(run: RecordedRun, hit: Hit, position: int | None, names: Mapping[int, str]) -> str:
+    if position is None:
+        return "nothing had been written"
+    item = run.items[position]
+    if hit.state.cut is not None:
+        assert isinstance(item, Write)
+        kept, length = hit.state.cut[1], len(item.data)
+        if hit.state.profile == "process":
+            return f"killed after {kept} bytes of: {describe(item, names)}"
+        return f"{length - kept} of {length} bytes of the write to {names.get(item.ino, f'inode {item.ino}')}"
+    if not hit.state.missing:
+        return f"last before the death: {describe(item, names)}"
+    missing = dict(missing_operations(run.base, run.items, hit.state))
+    more = f" (and {len(missing) - 1} more)" if len(missing) > 1 else ""
+    return missing.get(position, describe(item, names)) + more
 
 
 def _lightest(run: RecordedRun, hits: Sequence[Hit]) -> list[tuple[Hit, list[Hit]]]:
@@ -121,17 +123,23 @@ def _lightest(run: RecordedRun, hits: Sequence[Hit]) -> list[tuple[Hit, list[Hit
     known: dict[tuple[str, int, str], list[tuple[frozenset[UnitId], Hit]]] = {}
     walks: dict[str, CrashStates] = {}
     ordered = sorted(hits, key=lambda hit: (hit.state.profile, hit.position, weight_of(hit)))
-    for number, hit in enumerate(ordered):
+    left = EFFORT
+    for hit in ordered:
         light = hit
         if hit.state.missing and hit.state.cut is None:
             walk = _walk_at(run, hit, walks)
-            if number < LOOKED_AT:
+            tries = len(hit.state.missing) * len(walk.disk.units)
+            if left > 0:
+                left -= tries
                 light = _given_back(walk, hit, {hit.key: hit})
             smallest = known.setdefault((hit.state.profile, hit.position, hit.answer.verdict), [])
             lacking = frozenset(light.state.missing)
             found = next((one for missing, one in smallest if missing <= lacking), None)
             if found is None:
-                found = _given_back(walk, light, by_told[hit.told])
+                found = light
+                if left > 0:
+                    left -= tries
+                    found = _given_back(walk, light, by_told[hit.told])
                 smallest.append((frozenset(found.state.missing), found))
             light = found
         stands_for.setdefault(id(light), (light, []))[1].append(hit)

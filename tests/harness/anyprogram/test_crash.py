@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -383,9 +383,7 @@ def test_ctrl_c_keeps_what_was_found_and_ends_the_checkers(scripts: Path) -> Non
         stderr=subprocess.STDOUT,
         text=True,
     )
-    deadline = time.monotonic() + 60
-    while not (scripts / "refused").exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
+    until(lambda: (scripts / "refused").exists())
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130, output
@@ -443,3 +441,29 @@ def test_what_cannot_be_done_is_one_sentence_and_exit_code_two(
     (scripts / "a.trace").write_bytes(encode(a_run(Create(2, 1, "log")).trace))
     done = CliRunner().invoke(main, ["crash", *words])
     assert done.exit_code == 2 and sentence in done.output and "Traceback" not in done.output
+
+
+def test_a_sweep_that_is_killed_leaves_no_checker_and_no_state(scripts: Path) -> None:
+    (scripts / "a.trace").write_bytes(encode(a_run(Create(2, 1, "log"), *appended(0, synced=False)).trace))
+    (scripts / "long.sh").write_text(f"#!/bin/sh\necho $$ >> {scripts}/started\ncd /\nsleep 600 &\nwait\n")
+    (scripts / "long.sh").chmod(0o755)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "harness.cli", "crash", "a.trace", "--check", "./long.sh", "--jobs", "2", "-q"],
+        cwd=scripts,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    until(lambda: (scripts / "started").exists())
+    process.kill()
+    process.wait()
+    pids = (scripts / "started").read_text().split()
+    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
+    until(lambda: not [name for name in os.listdir("/dev/shm") if name.startswith(f"harness-states-{process.pid}-")])
+
+
+def until(holds: Callable[[], bool], limit_s: float = 60.0) -> None:
+    """Wait for what another process does."""
+    deadline = time.monotonic() + limit_s
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come to pass"
+        time.sleep(0.02)
