@@ -11,8 +11,9 @@ import pytest
 from harness.disk import DiskImage, Folder
 from harness.faults import Fault, FaultPlan, Injector
 from harness.frontends.mounted import protocol as wire
-from harness.frontends.mounted.calls import FILE_BYTES_MAX, Calls
+from harness.frontends.mounted.calls import Calls
 from harness.frontends.mounted.choke_point import ChokePoint, Frozen, ordinal
+from harness.frontends.mounted.file_calls import FILE_BYTES_MAX
 from harness.frontends.mounted.inodes import InodeTable, items_making
 from harness.frontends.mounted.listing import entries_from, listing
 from harness.trace import ROOT, Create, Mark, Mkdir, Rename, Symlink, Trace, Truncate, Unlink, Write
