@@ -1,0 +1,80 @@
+"""`python -m scenarios.voice_call_plugin [VARIANT]`: fetch the plugin, record it, sweep the recording, tell what broke."""
+
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+
+from harness.durability.profiles import PROFILES
+from scenarios.voice_call_plugin.package import (
+    RELEASE,
+    VARIANTS,
+    PatchError,
+    Unavailable,
+    Variant,
+    cache_folder,
+    fetched,
+)
+from scenarios.voice_call_plugin.sweep import PROMISES, CommandFailed, Finding, Judged, Recording, judged, recorded
+
+
+@click.command()
+@click.argument("variant", type=click.Choice(VARIANTS), default=VARIANTS[0])
+@click.option("--promise", "promises", type=click.Choice(PROMISES), multiple=True, help="Only these. [default: all]")
+@click.option("--profile", "profiles", multiple=True, default=("process", "strict"), show_default=True)
+@click.option("--bound", type=click.IntRange(min=1), default=8, show_default=True, help="Most disks per kill-point.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for trace and saved cases.")
+def main(variant: Variant, promises: tuple[str, ...], profiles: tuple[str, ...], bound: int, out: Path | None) -> None:
+    """Sweep the voice-call plugin as it was published, or with its append flushed.
+
+    Exit codes: 0 held, 1 violation, 3 the package cannot be fetched here, 4 a command failed.
+    """
+    folder = (out or Path(tempfile.mkdtemp(prefix="voice-call-plugin-"))).absolute()
+    broken = False
+    try:
+        package = fetched(cache_folder())
+        recording = recorded(package, variant, folder)
+        click.echo(f"{RELEASE}, {variant}: {_recording(recording)}")
+        for promise in promises or PROMISES:
+            for result in judged(package, recording, (promise,), profiles=profiles, bound=bound):
+                broken |= bool(result.findings)
+                click.echo(_result(result))
+    except Unavailable as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(3)
+    except (PatchError, CommandFailed) as error:
+        click.echo(f"error: {error}", err=True)
+        sys.exit(4)
+    click.echo(f"saved cases: harness replay {folder / 'cases'}/FILE")
+    sys.exit(1 if broken else 0)
+
+
+def _recording(recording: Recording) -> str:
+    told = f"{recording.trace.operation_count} operations, {len(recording.trace.marks())} lines told"
+    late = len(recording.overtaken)
+    return f"{told}; {late} of {len(recording.appends)} appends reached the log after a later one" if late else told
+
+
+def _result(result: Judged) -> str:
+    covered = "exhaustive" if result.exhaustive else "bounded"
+    states = f"{result.checked:,} of {result.distinct:,} distinct states checked, {covered}, {result.wall_s:.0f} s"
+    head = f"{', '.join(result.promises)} under {result.profile}: {'BROKEN' if result.findings else 'held'} ({states})"
+    return "\n".join([head, *(line for finding in result.findings for line in _finding(finding))])
+
+
+def _finding(finding: Finding) -> list[str]:
+    lines = [
+        f"  {finding.summary.partition(': ')[2]}",
+        f"    died      after the line {finding.told_last!r}, kill-point {finding.kill_point}; {finding.cases} such states",
+        f"    operation {finding.operation} ({finding.source})",
+        f"    possible  {'under every profile' if set(PROFILES) <= set(finding.profiles) else ', '.join(finding.profiles)}",
+        f"    replay    {Path(finding.repro).name}",
+    ]
+    if finding.asked_at:
+        lines.insert(2, f"    unwritten acknowledged before it was written, asked for at {finding.asked_at}")
+    return lines
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,154 @@
+"""The plugin under `harness record` and `harness crash`, one sweep a promise, and its findings with lines of its source.
+
+Both commands are started as anybody would start them; their command lines are in `commands`, to be repeated by hand.
+"""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from harness.trace import Trace, decode
+from scenarios.voice_call_plugin.appends import Append, acknowledged_unwritten, overtaken, read_appends, source_lines
+from scenarios.voice_call_plugin.package import Package, Variant
+
+PROMISES: Final = ("lost", "stale-active", "double-applied", "torn-tail-swallow", "timer-lost")
+"""What `check.mjs` can be asked for; each is the verdict that says it is broken."""
+
+_HERE: Final = Path(__file__).resolve().parent
+_HARNESS: Final = (sys.executable, "-m", "harness.cli")
+_CHECK_S: Final = 60
+
+
+class CommandFailed(Exception):
+    """`harness` itself ended with something other than "held" or "violation"; the message has its last line."""
+
+
+class Recording(msgspec.Struct, frozen=True):
+    """One run of the two calls: the trace file, and what was asked of the log."""
+
+    variant: Variant
+    file: Path
+    trace: Trace
+    appends: tuple[Append, ...]
+    command: tuple[str, ...]
+
+    @property
+    def overtaken(self) -> tuple[Append, ...]:
+        """Appends that reached the log after a later one of this run."""
+        return overtaken(self.appends, self.trace.items)
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One cause, as `harness crash` tells it. `asked_at`: source lines of appends that were acknowledged, not written."""
+
+    summary: str
+    operation: str
+    source: str
+    profiles: tuple[str, ...]
+    cases: int
+    kill_point: int
+    told_last: str
+    asked_at: str
+    repro: str
+
+
+class Judged(msgspec.Struct, frozen=True):
+    """What one sweep said of some promises under one profile."""
+
+    promises: tuple[str, ...]
+    profile: str
+    distinct: int
+    checked: int
+    exhaustive: bool
+    wall_s: float
+    findings: tuple[Finding, ...]
+    command: tuple[str, ...]
+
+
+def recorded(package: Package, variant: Variant, folder: Path) -> Recording:
+    """Record the two calls; everything lands in `folder`. Raises CommandFailed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file, appends = folder / f"{variant}.trace", folder / f"{variant}.appends"
+    appends.unlink(missing_ok=True)
+    program = (*package.node, str(_HERE / "deliver.mjs"), "{root}", str(package.plugin(variant)), str(appends))
+    command = (*_HARNESS, "record", "-q", "--root", str(folder / "mounted"), "-o", str(file), "--", *program)
+    _run(command, folder, (0,))
+    return Recording(variant, file, decode(file.read_bytes()), read_appends(appends), command)
+
+
+def judged(
+    package: Package,
+    recording: Recording,
+    promises: Sequence[str],
+    *,
+    profiles: Sequence[str] = ("process", "strict"),
+    bound: int = 8,
+) -> tuple[Judged, ...]:
+    """Sweep the recording, asking for these promises; one result a profile. Raises CommandFailed."""
+    folder = recording.file.parent
+    result = folder / f"{recording.variant}-{'-'.join(promises)}.json"
+    check = shlex.join(
+        [*package.node, str(_HERE / "check.mjs"), "{root}", str(package.plugin(recording.variant)), *promises]
+    ).replace("'{root}'", "{root}")
+    asked = [word for name in profiles for word in ("--profile", name)]
+    limits = ["--bound", str(bound), "--timeout", str(_CHECK_S)]
+    outputs = ["-q", "--json", str(result), "--out", str(folder / "cases")]
+    command = (*_HARNESS, "crash", str(recording.file), "--check", check, *asked, *limits, *outputs)
+    _run(command, folder, (0, 1))
+    document = json.loads(result.read_text())
+    return tuple(_judged(recording, tuple(promises), scenario, command) for scenario in document["scenarios"])
+
+
+def _judged(
+    recording: Recording, promises: tuple[str, ...], scenario: dict[str, Any], command: tuple[str, ...]
+) -> Judged:
+    states = scenario["crash_states"]
+    return Judged(
+        promises=promises,
+        profile=scenario["profile"],
+        distinct=states["distinct"],
+        checked=states["checked"],
+        exhaustive=states["exhaustive"],
+        wall_s=scenario["wall_s"],
+        findings=tuple(_finding(recording, one) for one in scenario["violations"]),
+        command=command,
+    )
+
+
+def _finding(recording: Recording, told: dict[str, Any]) -> Finding:
+    before = recording.trace.items[: told["kill_point"]]
+    marks = recording.trace.marks(told["kill_point"])
+    return Finding(
+        summary=told["summary"],
+        operation=told["operation"],
+        source=told["source"],
+        profiles=tuple(told["profiles"]),
+        cases=told["count"],
+        kill_point=told["kill_point"],
+        told_last=marks[-1].event if marks else "",
+        asked_at=source_lines(acknowledged_unwritten(recording.appends, before, len(marks))),
+        repro=told["repro"],
+    )
+
+
+def _run(command: Sequence[str], folder: Path, expected: Sequence[int]) -> None:
+    """`folder` becomes the working directory, so that no other project's settings are found."""
+    ended = subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(_HERE.parents[1])},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if ended.returncode not in expected:
+        said = (ended.stderr + ended.stdout).strip().splitlines() or ["nothing"]
+        raise CommandFailed(f"`{shlex.join(command)}` ended with {ended.returncode}: {said[-1]}")
