@@ -66,6 +66,34 @@ def violations(document: dict[str, Any]) -> list[dict[str, Any]]:
     return [one for scenario in document["scenarios"] for one in scenario["violations"]]
 
 
+def jobs_in_python(folder: Path, mode: str) -> dict[str, Any]:
+    return swept(
+        folder,
+        setup="true",
+        program=[PYTHON, f"{PROGRAMS}/python_log/append.py", "{root}", mode],
+        check=f"{PYTHON} -S -E {PROGRAMS}/python_log/check.py",
+        profiles=("process", "strict", "ext4"),
+        bound=200,
+    )
+
+
+@pytest.mark.parametrize(
+    ("mode", "lost"),
+    [
+        ("unsynced", {"11 of 11 bytes of the write to /jobs.jsonl", "the entry jobs.jsonl in /"}),
+        ("early", {"11 of 11 bytes of the write to /jobs.jsonl", "the entry jobs.jsonl in /"}),
+        ("nameless", {"the entry jobs.jsonl in /"}),
+        ("synced", set()),
+    ],
+)
+def test_a_log_in_python_loses_what_it_did_not_sync(tmp_path: Path, mode: str, lost: set[str]) -> None:
+    found = violations(jobs_in_python(tmp_path, mode))
+    assert {one["operation"] for one in found} == lost
+    assert all("process" not in one["profiles"] for one in found)
+    if mode == "nameless":
+        assert "ext4" not in found[0]["profiles"] and found[0]["source"].endswith("1st create of jobs.jsonl")
+
+
 def saved_by_script(folder: Path, mode: str, *profiles: str) -> dict[str, Any]:
     return swept(
         folder,
