@@ -16,6 +16,7 @@ COMMANDS: Final = {
     "crash": "harness.commands.crash:crash",
     "doctor": "harness.commands.doctor:doctor",
     "explain": "harness.commands.explain:explain",
+    "init": "harness.commands.init:init",
     "judge": "harness.commands.judge:judge",
     "fault": "harness.commands.fault:fault",
     "list": "harness.commands.listing:listing",
