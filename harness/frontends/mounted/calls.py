@@ -47,7 +47,6 @@ class Calls(NameCalls, FileCalls):
             Opcode.CREATE: self.create,
             Opcode.READ: self.read,
             Opcode.WRITE: self.write,
-            Opcode.FLUSH: self.flush,
             Opcode.RELEASE: self.release,
             Opcode.FSYNC: self.sync,
             Opcode.FALLOCATE: self.allocate,

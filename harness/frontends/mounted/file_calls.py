@@ -157,10 +157,6 @@ class FileCalls(Ground):
         if outcome is None or not outcome.lying:
             self.choke.record(SyncAll())
 
-    def flush(self, node: int, thread: int, uid: int, gid: int, body: memoryview) -> bytes:
-        """A descriptor is being closed: nothing is written by that, on this disk as on any local one."""
-        return NO_DATA
-
     def release(self, node: int, thread: int, uid: int, gid: int, body: memoryview) -> bytes:
         number, _, _, _ = wire.RELEASE_IN.unpack_from(body)
         handle = self.handles.close(number)
