@@ -123,7 +123,12 @@ def of_recording(recording: Recording, contract: ByPhase) -> JudgedStory:
 
     def epoch(position: int, profile_name: str) -> Hashable:
         last = profile_name == "process" and position == recording.end
-        return (recording.ledger_at(position).key, recording.snapshot_index(position), recording.time_at(position), last)
+        return (
+            recording.ledger_at(position).key,
+            recording.snapshot_index(position),
+            recording.time_at(position),
+            last,
+        )
 
     story = Story(recording.base, recording.items, recording.sources, recording.began, recording.seed)
     return JudgedStory(recording.workload, story, judge, epoch)

@@ -76,10 +76,19 @@ class ObservableStates:
                 yield from self._in_scene(scene)
             states = self._point.extra_states()
             thinned = self._point.thinned
+        find, learn = self._observed.find, self._observed.learn
         for state, image in states:
-            if not self._observed.find(image).known:
-                self.exhaustive &= not thinned
-                yield from self._run(state, image)
+            if find(image).known:
+                continue
+            self.exhaustive &= not thinned
+            # As `_run`, without a generator for each of what may be a million byte cuts.
+            if self.yielded >= self._bound:
+                self.exhaustive = False
+                return
+            self.yielded += 1
+            self._looks = None
+            yield state, image
+            learn(image, self._told())
 
     def stand_for(self) -> list[tuple[CrashState, int]]:
         """(a state, how many legal ones recovery cannot tell from it, itself among them) for each observable state.
@@ -109,9 +118,12 @@ class ObservableStates:
         self.yielded += 1
         self._looks = None
         yield state, image
+        self._observed.learn(image, self._told())
+
+    def _told(self) -> tuple[int | Look, ...]:
         if self._looks is None:
             raise RuntimeError("say what the run looked at, `read(looks)`, before taking the next state")
-        self._observed.learn(image, self._looks)
+        return self._looks
 
     def _in_scene(self, scene: Scene) -> Iterator[State]:
         for decided, reading in self._leaves(scene):

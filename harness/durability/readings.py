@@ -56,14 +56,16 @@ class Observed:
 
     def find(self, image: CrashImage) -> Reading:
         """Where a run on this image leads, as far as it is known."""
-        reading = self.root(image.state_key[0])
-        while reading.known and reading.next is not None:
-            reading = reading.answer(_answer(image, reading.next))
+        key = image.state_key
+        reading = self.shapes.get(key[0]) or self.root(key[0])
+        while reading.known and (question := reading.next) is not None:
+            told = key[question.file + 1] if question.span is WHOLE else _answer(image, question)
+            reading = reading.answers.get(told) or reading.answer(told)
         return reading
 
     def learn(self, image: CrashImage, looks: Iterable[int | Look]) -> Reading:
         """A run on this image looked at all this, in this order; where that leads."""
-        reading = self.root(image.state_key[0])
+        reading = self.shapes.get(image.state_key[0]) or self.root(image.state_key[0])
         files = image.files
         asked: dict[int, list[Span]] = {}
         whole: list[int] = []
@@ -74,11 +76,13 @@ class Observed:
             file, span = question
             if span is WHOLE:
                 whole.append(files[file])
-                reading = reading.answer(image.state_key[file + 1])
+                key = image.state_key[file + 1]
+                reading = reading.answers.get(key) or reading.answer(key)
                 continue
             asked.setdefault(file, []).append(span)
             reading = reading.answer(_answer(image, question))
-        for ino, span in spans_of([look for look in looks if inode_of(look) not in whole], image.nodes):
+        left = [look for look in looks if inode_of(look) not in whole] if whole else looks
+        for ino, span in spans_of(left, image.nodes) if left else ():
             if ino not in files:
                 continue  # it has no name: nobody could have opened it
             file = files.index(ino)

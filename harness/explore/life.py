@@ -69,7 +69,9 @@ def session() -> Iterator[None]:
                 gc.enable()
 
 
-LIVES_PER_COLLECTION: Final = 64
+LIVES_PER_COLLECTION: Final = 256
+LITTER_MOST: Final = 10_000
+"""Objects that lives may leave behind before they are looked through, however few lives that were."""
 
 _buried = itertools.count(1)
 
@@ -81,7 +83,9 @@ def _bury() -> None:
     """
     number = next(_buried)
     if number % LIVES_PER_COLLECTION == 0:
-        gc.collect(2 if number % (64 * LIVES_PER_COLLECTION) == 0 else 0)
+        gc.collect(2 if number % (16 * LIVES_PER_COLLECTION) == 0 else 0)
+    elif gc.get_count()[0] > LITTER_MOST:
+        gc.collect(0)
 
 
 @contextlib.contextmanager
