@@ -37,14 +37,14 @@ def _program(path: Path, script: str) -> None:
 
 
 def test_without_npm_it_says_what_to_install(programs: Path, tmp_path: Path) -> None:
-    with pytest.raises(Unavailable, match="no npm on the PATH: install Node 20.10 or newer"):
+    with pytest.raises(Unavailable, match=r"no npm on the PATH: install Node 20\.10 or newer"):
         fetched(tmp_path / "cache")
 
 
 def test_a_node_that_cannot_flush_an_append_is_refused(programs: Path, tmp_path: Path) -> None:
     _program(programs / "node", "echo v18.19.1")
     _program(programs / "npm", "exit 1")
-    with pytest.raises(Unavailable, match="v18.19.1 is too old"):
+    with pytest.raises(Unavailable, match=r"v18\.19\.1 is too old"):
         fetched(tmp_path / "cache")
 
 
