@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "run": "harness.commands.run:run",
     "show": "harness.commands.show:show",
     "shrink": "harness.commands.shrink:shrink",
+    "watch": "harness.commands.watch:watch",
 }
 """Where each command lives, as module:name."""
 
