@@ -15,15 +15,17 @@ class FileHistory:
     """The units of one file since its last durable content `base`, by chain, oldest first.
 
     `live`: what the running system sees. `appended`: nothing but appends happened since `base`, so every clean prefix
-    of the chains is a prefix of `live` and shares its buffer.
+    of the chains is a prefix of `live` and shares its buffer. `room`: bytes that versions may still keep of what they
+    have built, for the next who asks.
     """
 
-    __slots__ = ("_base_keys", "_grown", "_shown", "appended", "base", "live", "sectors", "sizes")
+    __slots__ = ("_base_keys", "_grown", "_shown", "appended", "base", "live", "room", "sectors", "sizes")
 
     def __init__(self, base: File) -> None:
         self.base = base
         self.live = base
         self.appended = True
+        self.room = 0
         self.sizes: list[SizeUnit] = []
         self.sectors: dict[int, list[DataUnit]] = {}
         self._base_keys: dict[int, int] = {}

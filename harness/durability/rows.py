@@ -13,9 +13,6 @@ from harness.disk import SECTOR, File, sector_key, size_key
 from harness.durability.contents import Choice, FileHistory, Shared, choices_of, reach
 from harness.durability.units import UnitId
 
-_REMEMBERED: Final = 16_384
-"""Bytes up to which a version keeps its content for the next who asks."""
-
 
 class Version:
     """One content of a file: its key, the units that are not in it, and its bytes on demand."""
@@ -40,7 +37,8 @@ class Version:
         if self._file is not None:
             return self._file
         file = self._row.build(self.key, self._choices)
-        if file.size <= _REMEMBERED:
+        if file.size <= self._row.history.room:
+            self._row.history.room -= file.size
             self._file = file
         return file
 
@@ -55,7 +53,7 @@ class Row:
     what each of the `sectors` may hold; `hidden`: in how many ways what the size does not show may have survived.
     """
 
-    __slots__ = ("_clip", "_history", "_key", "_shared", "hidden", "missing", "sectors", "sides", "size")
+    __slots__ = ("_clip", "_key", "_shared", "hidden", "history", "missing", "sectors", "sides", "size")
 
     def __init__(
         self,
@@ -66,7 +64,7 @@ class Row:
         outside: int,
         shared: Shared | None = None,
     ) -> None:
-        self._history = history
+        self.history = history
         self._shared = shared if shared is not None else {}
         sizes = history.sizes
         self.size = sizes[count - 1].size if count else history.base.size
@@ -92,7 +90,7 @@ class Row:
 
     def _static_key(self) -> int:
         """The key of everything but the sectors that have a choice."""
-        history, clip = self._history, self._clip
+        history, clip = self.history, self._clip
         base, size = history.base, self.size
         key = base.key ^ size_key(base.size) ^ size_key(size)
         changed = min(clip, size) // SECTOR if min(clip, size) < max(base.size, size) else -(-size // SECTOR)
@@ -109,7 +107,7 @@ class Row:
 
     def _static_sector(self, sector: int) -> bytes:
         visible = min(self.size - sector * SECTOR, SECTOR)
-        kept = self._history.base_sector(sector, min(self._clip, self.size)) if sector * SECTOR < self._clip else b""
+        kept = self.history.base_sector(sector, min(self._clip, self.size)) if sector * SECTOR < self._clip else b""
         return kept + bytes(visible - len(kept))
 
     def count(self) -> int:
@@ -194,7 +192,7 @@ class Row:
         return key == file.key
 
     def build(self, key: int, choices: tuple[Choice, ...]) -> File:
-        history, size = self._history, self.size
+        history, size = self.history, self.size
         if history.appended and all(
             choice.data == history.live.read(sector * SECTOR, len(choice.data))
             for sector, choice in zip(self.sectors, choices, strict=True)

@@ -21,6 +21,10 @@ _NEAR: Final = 64
 """Sizes and sectors that a sample takes from each end of many."""
 
 
+KEPT: Final = 16 * 2**20
+"""Bytes that the versions of one file keep of what they have built: a million states must not fill the memory."""
+
+
 class FileVersions:
     """All versions of one file that hold the units `inside` and none of `outside`.
 
@@ -44,6 +48,7 @@ class FileVersions:
 
     def __init__(self, history: FileHistory, pending: int, inside: int, outside: int) -> None:
         low, high = reach(history.sizes, pending, inside, outside)
+        history.room = KEPT
         self._history = history
         self._pending, self._inside, self._outside = pending, inside, outside
         self.counts = range(high, low - 1, -1)
