@@ -14,9 +14,9 @@ from harness.durability.crash_states import CrashStates
 from harness.durability.pending import UnmodelledPolicy
 from harness.durability.profiles import PROFILES, profile
 from harness.durability.state import CrashState
-from harness.durability.units import DataUnit, SizeUnit, Unit, UnitId
+from harness.durability.units import DataUnit, EntryUnit, SizeUnit, Unit, UnitId
 from harness.report.story import Fate, UnitFate
-from harness.trace import Item, Mark
+from harness.trace import Evict, FailedSync, Fdatasync, Fsync, Item, Revert, SyncAll
 
 MOST_ITEMS: Final = 5_000
 """Longer traces are shown without the fates of their operations."""
@@ -56,16 +56,20 @@ def _walked(
     base: DiskImage, items: Sequence[Item], state: CrashState | None, paths: Mapping[int, str], name: str
 ) -> Fates:
     walk = CrashStates(base, profile(name))
-    waiting: dict[UnitId, Unit] = {}
     durable_at: dict[int, int] = {}
+    removed: set[int] = set()
     for position, item in enumerate(items):
-        if isinstance(item, Mark):
+        if not isinstance(item, Fsync | Fdatasync | SyncAll | FailedSync | Evict | Revert):
+            walk.feed(position, item)
             continue
+        before = _waiting(walk)
         walk.feed(position, item)
-        now = {unit.id: unit for unit in walk.disk.units.values()}
-        for gone in waiting.keys() - now.keys():
+        for gone in before.keys() - _waiting(walk).keys():
+            unit = before[gone]
+            if not isinstance(unit, EntryUnit) and unit.ino not in walk.disk.nodes:
+                removed.add(gone.operation)
             durable_at[gone.operation] = position
-        waiting = now
+    waiting = _waiting(walk)
     left: dict[int, set[bool]] = {}
     units: list[UnitFate] = []
     died_on_disk = state is not None and state.profile == name
@@ -75,16 +79,20 @@ def _walked(
         left.setdefault(unit_id.operation, set()).add(survived)
         if died_on_disk:
             units.append(UnitFate(unit_id.operation, unit_in_words(unit, paths), survived))
-    fates: dict[int, Fate] = dict.fromkeys(durable_at, "durable")
+    fates: dict[int, Fate] = {at: "removed" if at in removed else "durable" for at in durable_at}
+    given_up = {unit.id.operation for unit in walk.disk.given_up}
     for position, survivals in left.items():
-        durable_at.pop(position, None)
+        if durable_at.pop(position, None) is not None and position not in removed:
+            survivals.add(True)
+        if position in given_up:
+            survivals.add(False)
         if died_on_disk:
             fates[position] = "partly" if len(survivals) == 2 else "survived" if True in survivals else "missing"
         else:
             fates[position] = "waiting"
-    for given_up in walk.disk.given_up:
-        fates[given_up.id.operation] = "given-up"
-        durable_at.pop(given_up.id.operation, None)
+    for position in given_up - left.keys():
+        fates[position] = "given-up"
+        durable_at.pop(position, None)
     if state is not None and died_on_disk and state.cut is not None:
         position, kept = state.cut
         fates[position] = "partly"
@@ -92,6 +100,10 @@ def _walked(
         units.append(UnitFate(position, f"the first {kept:,} bytes of the write", True))
         units.append(UnitFate(position, f"the bytes of the write behind the first {kept:,}", False))
     return Fates(name, fates, durable_at, tuple(units))
+
+
+def _waiting(walk: CrashStates) -> dict[UnitId, Unit]:
+    return {unit.id: unit for unit in walk.disk.units.values()}
 
 
 def unit_in_words(unit: Unit, paths: Mapping[int, str]) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from harness.disk import DiskImage, File, Folder, SymbolicLink
+from harness.disk import DiskImage, File, Folder, SymbolicLink, apply_to
 from harness.durability.missing import missing_operations
 from harness.durability.state import CrashState
 from harness.explore.history import Segment
@@ -174,10 +174,10 @@ def _landed(state: CrashState) -> tuple[UnitFate, ...]:
 
 def disk_after(base: DiskImage, items: Iterable[Item]) -> DiskImage:
     """What the subject believes to be on the disk after these operations."""
+    nodes = dict(base.nodes)
     for item in items:
-        if not isinstance(item, Mark):
-            base = base.apply(item)
-    return base
+        apply_to(nodes, item)
+    return DiskImage(nodes)
 
 
 def file_changes(before: DiskImage, after: DiskImage, most_rows: int = MOST_ROWS) -> tuple[FileChange, ...]:

@@ -10,7 +10,7 @@ import msgspec
 
 Lane: TypeAlias = Literal["world", "subject", "operation"]
 
-Fate: TypeAlias = Literal["none", "waiting", "durable", "survived", "missing", "partly", "given-up"]
+Fate: TypeAlias = Literal["none", "waiting", "durable", "survived", "missing", "partly", "given-up", "removed"]
 """What became of an operation at the end of its chapter: see `FATES`."""
 
 FATES: Final[dict[Fate, str]] = {
@@ -21,6 +21,7 @@ FATES: Final[dict[Fate, str]] = {
     "missing": "did not survive",
     "partly": "survived in part",
     "given-up": "given up by a failed sync",
+    "removed": "its file was durably removed",
 }
 
 

@@ -240,7 +240,7 @@ def _arrivals(chapter: Chapter, row_of: dict[int, int], bars: list[Bar]) -> list
     left_edge = {bar.position: bar.x for bar in bars}
     by_sync: dict[int, list[int]] = {}
     for event in chapter.events:
-        if event.durable_at is not None and event.durable_at in row_of:
+        if event.fate == "durable" and event.durable_at is not None and event.durable_at in row_of:
             by_sync.setdefault(event.durable_at, []).append(event.position)
     arrivals: list[Arrival] = []
     for sync, positions in sorted(by_sync.items()):
