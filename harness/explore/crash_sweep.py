@@ -71,8 +71,8 @@ class CrashSweep:
         for position in range(recording.began + 1, recording.end + 1):
             if self._epoch(position) != self._epoch(position - 1):
                 starts.append(position)
-        per_chunk = -(-len(starts) // most)
-        firsts = starts[::per_chunk]
+        most = min(most, len(starts))
+        firsts = [starts[number * len(starts) // most] for number in range(most)]
         return [range(a, b) for a, b in zip(firsts, [*firsts[1:], recording.end + 1], strict=True)]
 
     def _epoch(self, position: int) -> tuple[object, int, bool]:

@@ -77,7 +77,7 @@ class LocalWorkers:
             self._staff.pop().kill()
 
     def each(self, tasks: Sequence[Task], over: Over, idle: Idle) -> Iterator[Done]:
-        waiting = collections.deque(tasks)
+        waiting = collections.deque(_dearest_first(tasks))
         begun: collections.Counter[Task] = collections.Counter()
         ending = Ending(over)
         asked_for = False
@@ -127,6 +127,14 @@ class LocalWorkers:
             for worker in [worker for worker in staff if asked_for or worker.task is not None]:
                 staff.remove(worker)
                 worker.kill()
+
+
+def _dearest_first(tasks: Sequence[Task]) -> list[Task]:
+    """Late parts of a trace come first: what is recovered there has grown, and a long chunk that is begun last leaves the
+    other workers idle. Who stops at the first finding keeps the order that finds it soonest."""
+    if any(task.stop_at is not None for task in tasks):
+        return list(tasks)
+    return sorted(tasks, key=lambda task: task.part, reverse=True)
 
 
 def died(task: Task, how: str) -> str:

@@ -9,7 +9,7 @@ from harness.explore.recording import AnyScenario
 from harness.gate.options import Options
 from harness.gate.task import Task
 
-CRASH_PARTS: Final = 6
+CRASH_PARTS: Final = 8
 FAULT_PARTS: Final = 8
 """Pieces per workload: small enough that two workers end together, large enough that recording costs little."""
 
