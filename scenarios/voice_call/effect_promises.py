@@ -114,9 +114,7 @@ def our_calls_ring_out(case: CallCase, observed: CallsObserved) -> list[Violatio
         if remote is None or remote.direction != "outbound" or remote.answered_at is not None or remote.id in heard:
             continue
         ended = remote.given_up_at if remote.given_up_at is not None else remote.ended_at
-        if ended is not None and abs(ended - case.world.outer.expected_from) < PROMPTLY_S:
-            continue  # it rang on while nobody was there
-        rang_s = (observed.at if ended is None else ended) - remote.started_at
+        rang_s = (observed.at if ended is None else ended) - remote.started_at - case.world.outer.away_s
         if rang_s > RING_S + 2 * (DOWN_S + PROMPTLY_S):
             found.append(violation("timer-extended", f"call {call.id} rang for {rang_s:.0f} s, unanswered", call.id))
     return found

@@ -41,6 +41,14 @@ def fields_of(line: bytes) -> dict[str, Any]:
     return said
 
 
+def is_intact(line: bytes) -> bool:
+    """Whether anybody can read what it says."""
+    try:
+        return bool(fields_of(line)["seq"] >= 0)
+    except (ValueError, KeyError, TypeError):
+        return False
+
+
 def sealed(fields: dict[str, Any]) -> bytes:
     """A line that says this, with a checksum that fits."""
     said = {key: value for key, value in fields.items() if key != "crc"}

@@ -102,7 +102,7 @@ ABOUT_LOGS: Final[dict[str, Workload]] = {
         lost_logs.first_number_lost, settings={**PLAIN, **HOURS}, touches_log=True, **REHEARSED
     ),
     "long-and-kept-short": Workload(
-        bad_disks.long_and_kept_short, settings={**PLAIN, "compact_after_lines": 4}, **REHEARSED
+        bad_disks.long_and_kept_short, settings={**PLAIN, "compact_after_lines": 6}, **REHEARSED
     ),
     "moved-log": Workload(moved_logs.moved_log, settings={**PLAIN, **HOURS}, touches_log=True, **REHEARSED),
     "replaced-under-a-bad-disk": Workload(
@@ -117,7 +117,7 @@ ABOUT_LOGS: Final[dict[str, Workload]] = {
     ),
     "everything-forgotten": Workload(
         moved_logs.everything_forgotten,
-        settings={**PLAIN, "redelivery_horizon_ms": round(moved_logs.BEYOND * 1000), "compact_after_lines": 2},
+        settings={**PLAIN, "redelivery_horizon_ms": round(moved_logs.BEYOND * 1000), "compact_after_lines": 4},
         touches_log=True,
         **REHEARSED,
     ),
@@ -126,6 +126,18 @@ ABOUT_LOGS: Final[dict[str, Workload]] = {
         settings={**PLAIN, "compact_after_lines": 4},
         plan=FaultPlan((Fault(("rename",), "*.jsonl*", errno="EIO"),)),
         touches_log=True,
+        **REHEARSED,
+    ),
+    "kept-long-and-stuck": Workload(
+        moved_logs.stuck,
+        settings={**PLAIN, "compact_after_lines": 4},
+        plan=FaultPlan((Fault(("rename",), "*.jsonl*", errno="EIO"), Fault(("unlink",), "*.tmp", errno="EIO"))),
+        **REHEARSED,
+    ),
+    "forgotten-in-vain": Workload(
+        moved_logs.forgotten_in_vain,
+        settings={**PLAIN, "redelivery_horizon_ms": round(moved_logs.BEYOND * 1000), "compact_after_lines": 6},
+        plan=FaultPlan((Fault(("rename",), "*.jsonl*", errno="EIO", lasts=None),)),
         **REHEARSED,
     ),
     "unseen-place": Workload(
@@ -142,5 +154,5 @@ ABOUT_LOGS: Final[dict[str, Workload]] = {
         ),
         **REHEARSED,
     ),
-    "kept-short": Workload(bad_disks.kept_short, settings={**PLAIN, "compact_after_lines": 4}, **REHEARSED),
+    "kept-short": Workload(bad_disks.kept_short, settings={**PLAIN, "compact_after_lines": 6}, **REHEARSED),
 }

@@ -96,6 +96,11 @@ class Provider(People):
         self.outer.clock_off_s = off_s
         self._changed()
 
+    def was_alone(self, seconds: float) -> None:
+        """For so long there was no manager that anybody could have expected anything of."""
+        self.outer.away_s += seconds
+        self._changed()
+
     def configure(self, *, elsewhere: bool) -> None:
         """The operator sets the manager to another provider, or back to this one; it counts from the next start."""
         self.outer.elsewhere = elsewhere

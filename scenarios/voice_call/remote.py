@@ -190,7 +190,7 @@ class Outer(msgspec.Struct):
     sessions, beside the calls. `keys_stay`: events do not repeat the key of a dial. `plain_ends`: an end that was
     asked for is told as completed. `horizon_s`: for how long ended calls have to be remembered, where a story is
     long enough to tell. `expected_from`: since when the manager has to take what it is sent. `cap_s`: the longest a
-    call may last.
+    call may last. `away_s`: for how long nobody was there who could hang up.
     """
 
     policy: Policy = RETRY_NON_2XX
@@ -226,6 +226,7 @@ class Outer(msgspec.Struct):
     horizon_s: float | None = None
     expected_from: float = 0.0
     cap_s: float = MAX_DURATION_S
+    away_s: float = 0.0
 
 
 _encoder: Final = msgspec.msgpack.Encoder()

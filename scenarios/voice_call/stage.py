@@ -135,6 +135,7 @@ class Stage:
         end = self.run.now() + seconds
         await self.provider.run_until_quiet(seconds)
         await asyncio.sleep(max(0.0, end - self.run.now()))
+        self.provider.was_alone(seconds)
         await self.started_again()
 
     async def started_again(self) -> None:

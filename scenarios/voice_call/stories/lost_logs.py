@@ -80,9 +80,9 @@ async def only_newer(stage: Stage) -> None:
     provider.damaged(call)
     good = read_lines(log_of(stage.manager.config.store_dir))
     name = fields_of(good[0])["call"]
-    newer = sealed({"v": 2, "seq": 1, "gen": 1, "call": name, "kind": "other", "body": {}})
+    newer = sealed({"v": 2, "seq": 2, "gen": 1, "call": name, "kind": "other", "body": {}})
     oldest = b'{"callId":"long-ago","direction":"inbound","state":"completed"}\n'
-    for others, doubted in (([b"##\n", b"##\n"], {"*", name}), ([oldest], {name, "long-ago"})):
+    for others, doubted in (([b"##\n", b"##\n"], {"*", name}), ([oldest], {"*", name, "long-ago"})):
         await handed_over(stage, _instead([newer, *others]))
         found = set(stage.manager.view()["quarantined"])
         stage.expect(found == doubted, f"{sorted(found)} is doubted, and has to be {sorted(doubted)}")

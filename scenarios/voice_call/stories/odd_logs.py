@@ -9,7 +9,7 @@ import stat
 from collections.abc import Callable
 from typing import Any, Final
 
-from scenarios.voice_call.log_lines import fields_of, log_of, put, read_lines, resealed
+from scenarios.voice_call.log_lines import fields_of, is_intact, log_of, put, read_lines, resealed
 from scenarios.voice_call.stage import FRIEND, OTHER_FRIEND, Stage
 
 Lines = list[bytes]
@@ -86,6 +86,19 @@ def with_an_outlasting_stale_writer(lines: Lines) -> bytes:
     return b"".join(lines + _overtaken(lines, first, fields_of(lines[-1])["seq"] + 1))
 
 
+def with_two_stale_writers(lines: Lines) -> bytes:
+    """Two have gone on behind their successor, the younger of them from a later number on than the older."""
+    first = _first_of_the_last_writer(lines)
+    number, generation = fields_of(lines[first])["seq"], fields_of(lines[first])["gen"]
+    newest = [resealed(line, gen=generation + 1) for line in lines[first:]]
+    ending = fields_of(_next(lines))["body"]
+    stale = [
+        resealed(lines[first - 1], seq=number + behind, gen=gen, kind="call.ended", body=ending)
+        for behind, gen in ((0, fields_of(lines[first - 1])["gen"]), (1, generation))
+    ]
+    return b"".join(lines[:first] + newest + stale)
+
+
 def _next(lines: Lines) -> bytes:
     """A line that would follow: a call ends."""
     last = fields_of(lines[-1])
@@ -120,7 +133,8 @@ HARMLESS: Final[tuple[Callable[[Lines], bytes], ...]] = (
     backwards,
     with_a_stale_writer,
     with_a_late_stale_writer,
-    with_an_outlasting_stale_writer,
+    with_two_stale_writers,
+    with_an_outlasting_stale_writer,  # the last one: others go on from its numbers
 )
 
 
@@ -177,18 +191,11 @@ async def _said(stage: Stage, calls: list[str], number: int, length: int) -> Non
 
 def _of_plain_lines(stage: Stage, change: Callable[[Lines], bytes]) -> Callable[[Lines], bytes]:
     def changed(lines: Lines) -> bytes:
-        intact = [line for line in lines if _is_intact(line)]
+        intact = [line for line in lines if is_intact(line)]
         stage.expect(len(intact) == len(lines), "what others have left in the log is neither cut off nor finished")
         return change(_plain(intact))
 
     return changed
-
-
-def _is_intact(line: bytes) -> bool:
-    try:
-        return bool(fields_of(line)["seq"] >= 0)
-    except (ValueError, KeyError, TypeError):
-        return False
 
 
 def _plain(lines: Lines) -> Lines:

@@ -230,6 +230,9 @@ async def wrong_mode(stage: Stage) -> None:
     else:
         stage.expect(False, "a call of a kind that there is not was made")
     stage.expect(not stage.manager.history(), "a call of a kind that there is not is on record")
+    call = await stage.picked_up(FRIEND)
+    stage.provider.leave(call)
+    await stage.quiet()
 
 
 async def unreachable(stage: Stage) -> None:

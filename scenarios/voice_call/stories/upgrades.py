@@ -6,6 +6,7 @@ import os
 import zlib
 from typing import Any, Final
 
+from scenarios.voice_call.log_lines import fields_of, is_intact
 from scenarios.voice_call.manager.store import StoreUnavailable
 from scenarios.voice_call.stage import FRIEND, OTHER_FRIEND, Stage
 from scenarios.voice_call.stories.damage import give_room_back, take_all_room
@@ -75,7 +76,7 @@ async def newer_log(stage: Stage) -> None:
     provider.connect(None)
     log = os.path.join(stage.manager.config.store_dir, "calls.jsonl")
     say_more(log)
-    stage.manager = await stage.reboot()
+    await stage.started_again()
     for number in range(6):
         provider.say(calls[0], f"sentence number {number}")
         await stage.quiet()
@@ -109,7 +110,7 @@ def _with_more(line: bytes) -> bytes:
 def told_of_more(path: str) -> dict[str, set[str]]:
     """The calls of which the log still says what this version does not know: beside a change, and in it."""
     with open(path, "rb") as file:
-        lines = [json.loads(line) for line in file.read().splitlines()]
+        lines = [fields_of(line) for line in file.read().splitlines() if is_intact(line)]
     return {
         "envelope": {line["call"] for line in lines if line.items() >= _MORE.items()},
         "record": {line["call"] for line in lines if line["body"]["set"].items() >= _MORE.items()},
