@@ -38,18 +38,16 @@ class JobQueue:
         self.pending = [*self.pending, job] if event == "put" else [other for other in self.pending if other != job]
 
 
-class Mistaken(
-    JobQueue
-):  # it steps over a torn end and leaves it there: the next line is glued to it, and lost with it
-    cuts_torn_end = False
+class Mistaken(JobQueue):
+    cuts_torn_end = False  # the next line is glued to the torn one, and lost with it
 
 
 def test_no_job_is_lost_or_done_again(queue: type[JobQueue] = JobQueue) -> None:
     def workload(mark: Callable[[object], None]) -> None:
         jobs = queue("/data/jobs")
-        for event, job in (("put", "wash"), ("put", "dry"), ("done", "wash")):
-            jobs.append(event, job)
-            mark((event, job))
+        for event in (("put", "wash"), ("put", "dry"), ("done", "wash")):
+            jobs.append(*event)
+            mark(event)
 
     def recovered(marks: list[object]) -> None:
         queue("/data/jobs").append("put", "fold")  # it goes on after the restart
