@@ -47,9 +47,12 @@ def process_id(kernel: "Kernel") -> int:
     return 2 + xxhash.xxh3_64_intdigest(b"pid", seed=kernel.seed % 2**64) % 30_000
 
 
-def name_order(seed: int, ino: int) -> Callable[[str], int]:
-    """A sort key for the names of folder `ino`: neither sorted nor in order of creation, the same for one seed."""
-    mixed = (seed * 0x9E3779B97F4A7C15 + ino) % 2**64
+def name_order(seed: int) -> Callable[[str], int]:
+    """A sort key for the names of a folder: neither sorted nor in order of creation, the same for one seed.
+
+    Nor does it follow from the folder's inode: what two disks with the same names and contents show must be the same.
+    """
+    mixed = seed * 0x9E3779B97F4A7C15 % 2**64
     digest = xxhash.xxh3_64_intdigest
 
     def key(name: str) -> int:

@@ -264,5 +264,5 @@ def listing(kernel: "Kernel", ino: int) -> list[str]:
     names = list(kernel.folder(ino).entries)
     if ino == ROOT and "tmp" not in names:
         names.append("tmp")
-    names.sort(key=name_order(kernel.seed, ino))
+    names.sort(key=name_order(kernel.seed))
     return names
