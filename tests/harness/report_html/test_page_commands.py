@@ -1,5 +1,6 @@
 """`--html` where it is an option: of a run, of a saved case, of the hunt for bugs."""
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -35,6 +36,20 @@ def test_a_bundle_of_a_run_can_be_shown_and_judged(here, run):
     assert command_line.asked("show", bundle).exit_code == 0
     judged = command_line.asked("judge", bundle)
     assert judged.exit_code == 1 and "check-failed; as saved" in judged.output
+
+
+def test_something_else_with_the_name_of_a_bundle_is_left_alone_and_the_result_stays(here, run):
+    repro = here / run["scenarios"][0]["violations"][0]["repro"]
+    bundle = repro.with_name(repro.name.removesuffix(".repro.json"))
+    shutil.rmtree(bundle)
+    bundle.mkdir()
+    (bundle / "thesis.tex").write_text("mine")
+    result, document = command_line.run_asked(here, subject_files.LOSES)
+    assert result.exit_code == 1 and document["outcome"] == "violation"
+    assert (
+        "error: cannot write a bundle into --out .harness: something that is no bundle has this name" in result.stderr
+    )
+    assert [path.name for path in bundle.iterdir()] == ["thesis.tex"]
 
 
 def test_a_saved_case_gets_a_page(here, run):
