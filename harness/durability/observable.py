@@ -15,6 +15,8 @@ disk of a shape goes down one path of it; those that end at one leaf are one obs
 disk for each leaf: the walk splits what is legal by the answers that it may give (`sights`), which share nothing and leave
 nothing out, and runs once where no run has been.
 
+Not covered: a run that decides by the numbers of inodes, in which disks of one shape may differ.
+
 A run that asks for more than it needs to know splits finer than necessary, which is exact as well; looks are rounded to
 sectors, so it is what happens.
 
@@ -36,7 +38,7 @@ from harness.durability.trees import CrashImage
 from harness.durability.versions import FileVersions
 
 if TYPE_CHECKING:
-    from harness.durability.crash_states import KillPoint
+    from harness.durability.kill_point import KillPoint
 
 Decided: TypeAlias = dict[int, Version | Sight]
 """Inode -> what was decided about its content."""
