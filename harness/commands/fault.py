@@ -26,6 +26,8 @@ from harness.commands.options import (
 )
 from harness.commands.output import console, write_json, write_page_of_cases
 from harness.commands.program_options import (
+    http_option,
+    http_ports,
     mmap_option,
     root_option,
     setup_of,
@@ -68,6 +70,7 @@ CHECK_TIME_LIMIT_S: Final = 10.0
 )
 @mmap_option
 @stacks_option
+@http_option
 @profile_option
 @budget_option("Stop after this long; what has not run by then makes the result inconclusive.")
 @seed_option("Seed of the order in which folders are listed; 0: by name.")
@@ -88,6 +91,7 @@ def fault(
     calls: tuple[int, ...],
     mmap: bool,
     stacks: bool,
+    http: tuple[str, ...],
     profiles: tuple[str, ...],
     budget: float | None,
     seed: int | None,
@@ -125,10 +129,10 @@ def fault(
     screen = console(no_color, json_file)
     try:
         request = Request(
-            Run(root, command, setup_of(setup), timeout, seed or 0, not mmap, stacks),
+            Run(root, command, setup_of(setup), timeout, seed or 0, not mmap, stacks, http_ports(http)),
             checker(check, time_limit_s=check_timeout),
             tuple(dict.fromkeys(profiles)) or DEFAULT_PROFILES,
-            Options(jobs=jobs or 0).workers,
+            1 if http else Options(jobs=jobs or 0).workers,  # a port is there once
             budget,
             calls,
         )

@@ -28,6 +28,26 @@ stacks_option: Final = click.option(
     is_flag=True,
     help="Name the source line of each operation, of Node programs and (slowly, through py-spy) of Python ones.",
 )
+http_option: Final = click.option(
+    "--http",
+    multiple=True,
+    metavar="FRONT:BACK",
+    help="Pass HTTP on from port FRONT to the program's port BACK; each request and each answer is a mark. Repeatable.",
+)
+
+
+def http_ports(texts: Sequence[str]) -> tuple[tuple[int, int], ...]:
+    """(front, back) of each. UsageError for what is no pair of ports."""
+    pairs: list[tuple[int, int]] = []
+    for text in texts:
+        front, _, back = text.partition(":")
+        known = front.isdecimal() and back.isdecimal() and 0 < int(front) < 65_536 and 0 < int(back) < 65_536
+        if not known or front == back:
+            raise click.UsageError(
+                f"--http {text} is no pair of different ports: write FRONT:BACK, for example 8080:9090"
+            )
+        pairs.append((int(front), int(back)))
+    return tuple(pairs)
 
 
 def timeout_option(text: str, default: float | None = None) -> Decorator:

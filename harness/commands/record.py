@@ -11,6 +11,8 @@ import click
 
 from harness.commands.options import quiet_option, seed_option
 from harness.commands.program_options import (
+    http_option,
+    http_ports,
     mmap_option,
     root_option,
     setup_of,
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     "  harness record --root /tmp/box -o git.trace --setup 'git init -q {root}' -- \\\n"
     "      sh -c 'cd {root} && echo 1 > a && git add a && git commit -qm one && echo committed'\n"
     "  harness crash writer.trace --check 'python3 check.py {root}'   # then: every state a crash may leave\n"
+    "  harness record --root /tmp/box -o srv.trace --http 8080:9090 -- ./drive-server.sh   # clients ask port 8080\n"
     "\b\nEach line that the program prints is a mark: what it tells the world. Flush each one, or start C programs through\n"
     "`stdbuf -oL`: what waits in a buffer has not been told.\n"
     "\b\nExit codes: 0 recorded, 2 usage, 4 recorded but the program failed or ran out of time, 130 interrupted (the trace\n"
@@ -49,6 +52,7 @@ if TYPE_CHECKING:
 @timeout_option("Kill the program after this long.")
 @mmap_option
 @stacks_option
+@http_option
 @seed_option("Seed of the order in which folders are listed; 0: by name.")
 @quiet_option("Only what the program prints.")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- CMD...")
@@ -59,6 +63,7 @@ def record(
     timeout: float | None,
     mmap: bool,
     stacks: bool,
+    http: tuple[str, ...],
     seed: int | None,
     quiet: bool,
     command: tuple[str, ...],
@@ -75,7 +80,7 @@ def record(
     from harness.trace import encode
 
     _check_place(trace_file)
-    run = Run(root, command, setup_of(setup), timeout, seed or 0, not mmap, stacks)
+    run = Run(root, command, setup_of(setup), timeout, seed or 0, not mmap, stacks, http_ports(http))
     try:
         result = record_until_signalled(run, printed=_to_stdout, complained=_to_stderr)
     except (MountError, ProgramError, SetupFailed) as error:

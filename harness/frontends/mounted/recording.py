@@ -61,7 +61,7 @@ class Run(msgspec.Struct, frozen=True):
 
     `command`: words with `{root}` in them. `setup`: the words that fill the folder before, given its path.
     `time_limit_s`: for the setup and the program each. `seed` and `direct`: as for `Session`. `stacks`:
-    look for the source line of each operation.
+    look for the source line of each operation. `http`: ports on which clients ask, and the program's own behind them.
     """
 
     root: Path
@@ -71,6 +71,7 @@ class Run(msgspec.Struct, frozen=True):
     seed: int = 0
     direct: bool = True
     stacks: bool = False
+    http: tuple[tuple[int, int], ...] = ()
 
 
 def record_until_signalled(
@@ -147,6 +148,8 @@ def _record_on(
             _set_up(session, run.setup(str(session.root)), run.time_limit_s, env, complained)
         before = pickle.dumps(table)
         trace.base = items_making(session.look())
+        for front, back in run.http:
+            session.relay(front, back)
         choke.begin()
         with listening(session) as received:
             ended = session.run(

@@ -17,20 +17,23 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import msgspec
 
 from harness.disk import DiskImage
 from harness.frontends.mounted import guardian as guardian_file
 from harness.frontends.mounted.calls import Calls
-from harness.frontends.mounted.choke_point import ChokePoint, Frozen
+from harness.frontends.mounted.choke_point import ChokePoint, Frozen, Witness
 from harness.frontends.mounted.connection import Connection, mount_options
 from harness.frontends.mounted.inodes import InodeTable
 from harness.frontends.mounted.keeper import GUARDIAN_GONE, Keeper, TooLong
 from harness.frontends.mounted.printed_lines import PrintedLines
 from harness.frontends.mounted.requirements import MountError, find_tool, prepare_root
 from harness.frontends.mounted.sync_calls import SyncCalls, received
+
+if TYPE_CHECKING:
+    from harness.frontends.mounted.http_relay import Relay
 
 PATIENCE_S: Final = 20.0
 """Seconds for mounting, killing and unmounting before the session gives up."""
@@ -78,6 +81,7 @@ class Session:
         self._keeper = keeper
         self._token = next(keeper.tokens)
         self._news: dict[str, dict[str, Any]] = {}
+        self._relays: list[Relay] = []
         self._program = 0
         self._tool = ""
         self._handlers: dict[int, Callable[[], None]] = {}
@@ -86,7 +90,7 @@ class Session:
         self._tool = find_tool()
         self.root = prepare_root(self.root)
         try:
-            self._watch(self._keeper.fileno(), self._hear)
+            self.watch(self._keeper.fileno(), self._hear)
             self._mount()
         except BaseException:
             self.close()
@@ -119,11 +123,12 @@ class Session:
 
     # -- the loop --------------------------------------------------------------------------------------------------
 
-    def _watch(self, descriptor: int, handler: Callable[[], None]) -> None:
+    def watch(self, descriptor: int, handler: Callable[[], None], events: int = select.POLLIN) -> None:
+        """Call the handler whenever the descriptor is ready; it replaces the one before."""
         self._handlers[descriptor] = handler
-        self._poll.register(descriptor, select.POLLIN)
+        self._poll.register(descriptor, events)
 
-    def _unwatch(self, descriptor: int) -> None:
+    def unwatch(self, descriptor: int) -> None:
         if self._handlers.pop(descriptor, None) is not None:
             self._poll.unregister(descriptor)
 
@@ -136,7 +141,7 @@ class Session:
             if handler is not None:
                 handler()
         if self._connection is not None and not self._connection.open:
-            self._unwatch(self._connection.device)
+            self.unwatch(self._connection.device)
         return bool(ready) or until is None or time.monotonic() < until
 
     # -- the mount -------------------------------------------------------------------------------------------------
@@ -161,7 +166,7 @@ class Session:
         os.set_inheritable(device, False)
         os.set_blocking(device, False)
         self._connection = Connection(device, self.calls, self._die)
-        self._watch(device, self._connection.serve)
+        self.watch(device, self._connection.serve)
 
     def _die(self) -> None:
         """The kill-point: the whole group at once; the guardian finds whoever left the group."""
@@ -201,8 +206,8 @@ class Session:
         filter_ours, filter_theirs = socket.socketpair()
         syncs: SyncCalls | None = None
         self.choke.witnesses.append(lines.marks)
-        self._watch(out, self._listens(lines))
-        self._watch(err, lambda: self._drain(err, errors))
+        self.watch(out, self._listens(lines))
+        self.watch(err, lambda: self._drain(err, errors))
         try:
             message: dict[str, object] = {
                 "do": "spawn",
@@ -226,7 +231,7 @@ class Session:
             listener = received(filter_ours)
             if listener is not None:
                 syncs = SyncCalls(listener, str(self.root), self.calls.sync_all)
-                self._watch(listener, self._answers(syncs))
+                self.watch(listener, self._answers(syncs))
             exited = self._news.pop("exited", None) or self._wait_for_end(until)
             timed_out = exited is None and not self.choke.frozen
             left = self.kill()
@@ -238,10 +243,10 @@ class Session:
             self._program = 0
             self.choke.witnesses.remove(lines.marks)
             for descriptor in (out, err):
-                self._unwatch(descriptor)
+                self.unwatch(descriptor)
                 os.close(descriptor)
             if syncs is not None:
-                self._unwatch(syncs.listener)
+                self.unwatch(syncs.listener)
                 syncs.close()
             filter_ours.close()
             filter_theirs.close()
@@ -255,20 +260,38 @@ class Session:
             except Frozen:
                 self._die()
             if syncs.ended:
-                self._unwatch(syncs.listener)
+                self.unwatch(syncs.listener)
 
         return answer
 
-    def _listens(self, lines: PrintedLines) -> Callable[[], None]:
-        """What to do when the program has printed: take it down as marks, or, where nothing is recorded, pass it on."""
+    def relay(self, front: int, back: int) -> None:
+        """Pass HTTP on from one port of this machine to another; what is asked and answered there are marks.
 
+        Raises MountError where that cannot be.
+        """
+        try:
+            from harness.frontends.mounted.http_relay import Relay  # h11 is needed for nothing else
+
+            relay = Relay(front, back, self, lambda: self._take_down(relay.marks))
+        except ModuleNotFoundError:
+            raise MountError("--http needs h11 to read HTTP: `pip install h11`") from None
+        except OSError as error:
+            raise MountError(f"--http: port {front} is not to be had: {error.strerror}; name another one") from None
+        self._relays.append(relay)
+        self.choke.witnesses.append(relay.marks)
+
+    def _take_down(self, witness: Witness) -> None:
+        """Something was said: as marks, or, where nothing is recorded, only to be passed on."""
+        self.choke.listen()
+        if not self.choke.recording or self.choke.frozen:
+            for _ in witness():
+                pass
+
+    def _listens(self, lines: PrintedLines) -> Callable[[], None]:
         def listen() -> None:
-            self.choke.listen()
-            if not self.choke.recording or self.choke.frozen:
-                for _ in lines.marks():
-                    pass
+            self._take_down(lines.marks)
             if lines.ended:
-                self._unwatch(lines.descriptor)
+                self.unwatch(lines.descriptor)
 
         return listen
 
@@ -276,7 +299,7 @@ class Session:
         for _ in lines.marks():
             pass
         if lines.ended:
-            self._unwatch(descriptor)
+            self.unwatch(descriptor)
 
     def _wait_for_end(self, until: float | None) -> dict[str, Any] | None:
         while "exited" not in self._news:
@@ -300,16 +323,18 @@ class Session:
 
     def close(self) -> None:
         """Kill and unmount. Never fails: what is wrong here was wrong before."""
+        for relay in self._relays:
+            relay.close()
         with contextlib.suppress(MountError, OSError):
             if self._connection is not None and not self._keeper.lost:
                 self.kill()
                 self._tell({"do": "unmount", "folder": str(self.root)})
                 self._wait_for("unmounted", until=time.monotonic() + PATIENCE_S)
         if self._connection is not None:
-            self._unwatch(self._connection.device)
+            self.unwatch(self._connection.device)
             os.close(self._connection.device)
             self._connection = None
-        self._unwatch(self._keeper.fileno())
+        self.unwatch(self._keeper.fileno())
         if self._keeper.lost:
             self._clear_alone()
         self.choke.close()
