@@ -26,7 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     figures = measure(chosen.jobs)
     for name, value in figures.items():
-        print(f"{name:16}{value:>16,}" if isinstance(value, int) else f"{name:16}{value:>16}")
+        shown = f"{value:,}" if type(value) is int else str(value)
+        print(f"{name:16}{shown:>16}")
     if chosen.json is not None:
         chosen.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     holds = (
