@@ -12,13 +12,10 @@ from harness.frontends.mounted import protocol as wire
 from harness.frontends.mounted.calls import Calls
 from harness.frontends.mounted.choke_point import Frozen
 from harness.frontends.mounted.protocol import Opcode
+from harness.frontends.mounted.requirements import MountError
 
 _GONE: Final = (errno.ENOENT, errno.EINTR, errno.EAGAIN)
 """Errors of one request: it was taken back, or there is none."""
-
-
-class ConnectionLost(Exception):
-    """The kernel speaks no protocol of ours; the message says which."""
 
 
 class Connection:
@@ -75,7 +72,7 @@ class Connection:
 def _greeting(body: memoryview) -> bytes:
     major, minor, readahead, low = wire.INIT_IN.unpack_from(body)
     if major != wire.MAJOR or minor < wire.MINOR_LEAST:
-        raise ConnectionLost(f"the kernel speaks FUSE {major}.{minor}; 7.{wire.MINOR_LEAST} (Linux 5.4) is needed")
+        raise MountError(f"the kernel speaks FUSE {major}.{minor}; 7.{wire.MINOR_LEAST} (Linux 5.4) is needed")
     offered = low
     if low & wire.INIT_EXT:
         (high,) = wire.INIT_FLAGS_2.unpack_from(body, wire.INIT_IN.size)
