@@ -27,8 +27,9 @@ LINES: Final = 40
 @verbose_option(f"Whole parts, not {LINES} lines of each.")
 def show(path: Path, parts: tuple[str, ...], verbose: bool) -> None:
     """Walk through a bundle or a saved case: timeline, case, disk, differing bytes, ledger, faults. Runs no code of it."""
+    from harness.anyprogram.case_file import CaseError, is_case_file
     from harness.report.opened_bundle import BundleError, open_bundle
-    from harness.report.visible_text import visible
+    from harness.report.visible_text import on_one_line
     from harness.repro import ReproError, load
 
     try:
@@ -36,21 +37,42 @@ def show(path: Path, parts: tuple[str, ...], verbose: bool) -> None:
             opened = open_bundle(path)
             told = {name: list(_part(opened, name)) for name in parts or PARTS}
         else:
-            told = {"case": list(case_lines(load(path)))}
+            told = _check_parts(path) if is_case_file(path) else {"case": list(case_lines(load(path)))}
             if absent := [name for name in parts if name not in told]:
-                raise click.UsageError(f"--part {absent[0]}: only a bundle (a folder) has it, {path} is a saved case")
-    except (BundleError, ReproError) as error:
-        raise click.UsageError(visible(str(error))) from None
+                raise click.UsageError(f"--part {absent[0]}: {path} is a saved case, which has no such part")
+            told = {name: text for name, text in told.items() if not parts or name in parts}
+    except (BundleError, ReproError, CaseError) as error:
+        raise click.UsageError(on_one_line(str(error))) from None
     for name, text in told.items():
         click.echo(click.style(f"== {name}", bold=True))
         for line in text if verbose else text[:LINES]:
-            click.echo(visible(line))
+            click.echo(on_one_line(line))
         if len(text) > LINES and not verbose:
             click.echo(f"… {len(text) - LINES} more lines: --part {name} --verbose")
         click.echo()
     if path.is_dir():
         click.echo(f"judge it again: harness judge {path}")
     click.echo(f"play it again:  harness replay {path / 'repro.json' if path.is_dir() else path}")
+
+
+def _check_parts(path: Path) -> dict[str, list[str]]:
+    """Of a case of any program, whose trace is in it. CaseError for an unusable file."""
+    from harness.anyprogram.case_file import load_case
+    from harness.report.byte_view import diff_lines
+    from harness.report.check_story import story_of_check
+    from harness.report.short_timeline import decisive, timeline_lines
+
+    case = load_case(path)
+    story = story_of_check(case)
+    chapter = decisive(story)
+    crash = chapter.crash if chapter is not None else None
+    head = [f"{story.verdict}: {story.summary}", f"checker   {case.check}", f"typed in  {case.typed_in}"]
+    files = crash.files if crash is not None else ()
+    return {
+        "timeline": timeline_lines(story, head),
+        "disk": [f"{file.after:<24}{file.path}" for file in files],
+        "diff": list(diff_lines(files)),
+    }
 
 
 def _part(bundle: "Bundle", name: str) -> Iterator[str]:

@@ -63,3 +63,22 @@ def test_its_saved_case_gets_a_page_with_the_new_answer(here, crashed):
     (here / "check.sh").write_text("exit 0\n")
     assert command_line.asked("replay", repro, "--html", "case.html").exit_code == 0
     assert "it holds now" in markup.text_of(markup.assert_closed((here / "case.html").read_text()))
+
+
+def test_its_saved_case_is_shown_without_running_the_checker(here, crashed):
+    document = json.loads((here / "crash.json").read_text())
+    repro = next(found["repro"] for one in document["scenarios"] for found in one["violations"])
+    (here / "check.sh").write_text("touch ran\n")
+    result = command_line.asked("show", repro)
+    assert result.exit_code == 0, result.output
+    for said in (
+        "== timeline",
+        "== diff",
+        "checker   sh check.sh",
+        "--- power cut (strict)",
+        "  - 00000000  6f 6e 65 0a",
+    ):
+        assert said in result.output
+    assert not list(here.rglob("ran"))
+    assert "== diff" not in command_line.asked("show", repro, "--part", "timeline").output
+    assert command_line.asked("show", repro, "--part", "ledger").exit_code == 2
