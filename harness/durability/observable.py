@@ -130,7 +130,11 @@ class ObservableStates:
     def _in_scene(self, scene: Scene) -> Iterator[State]:
         for decided, reading in self._leaves(scene):
             if not reading.known:
-                yield from self._run(*self._point.state_in(scene, decided))
+                before = self.yielded
+                state, image = self._point.state_in(scene, decided)
+                yield from self._run(state, image)
+                if not reading.known and self.yielded > before:
+                    raise RuntimeError(f"{state}: the disk answers a look otherwise than the walk that led to it")
                 if not reading.known:
                     return  # the bound was reached
 
