@@ -1,5 +1,6 @@
 """`--html` where it is an option: of a run, of a saved case, of the hunt for bugs."""
 
+import contextlib
 import shutil
 import sys
 from pathlib import Path
@@ -13,11 +14,20 @@ import markup
 import subject_files
 
 
-@pytest.fixture
-def run(here):
-    result, document = command_line.run_asked(here, subject_files.LOSES, "--html", "run.html")
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("ran")
+    with contextlib.chdir(folder):
+        result, document = command_line.run_asked(folder, subject_files.LOSES, "--html", "run.html")
     assert result.exit_code == 1
-    return document
+    return folder, document
+
+
+@pytest.fixture
+def run(here, ran):
+    """The JSON of a run that has lost something; the working folder is a copy of what it left."""
+    shutil.copytree(ran[0], here, dirs_exist_ok=True)
+    return ran[1]
 
 
 def test_a_run_writes_its_page_and_a_bundle_beside_each_case(here, run):
@@ -38,8 +48,9 @@ def test_a_bundle_of_a_run_can_be_shown_and_judged(here, run):
     assert judged.exit_code == 1 and "check-failed; as saved" in judged.output
 
 
-def test_something_else_with_the_name_of_a_bundle_is_left_alone_and_the_result_stays(here, run):
-    repro = here / run["scenarios"][0]["violations"][0]["repro"]
+def test_something_else_with_the_name_of_a_bundle_is_left_alone_and_the_result_stays(here):
+    _, first = command_line.run_asked(here, subject_files.LOSES)
+    repro = here / first["scenarios"][0]["violations"][0]["repro"]
     bundle = repro.with_name(repro.name.removesuffix(".repro.json"))
     shutil.rmtree(bundle)
     bundle.mkdir()
