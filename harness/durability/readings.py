@@ -4,7 +4,7 @@ Files are told apart by their place in the tree of names, which the run knows fr
 runs that got the same answers do the same.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import NamedTuple
 
 from harness.durability.looks import WHOLE, Look, Span, answer, inode_of, is_known, spans_of
@@ -63,10 +63,22 @@ class Observed:
             reading = reading.answers.get(told) or reading.answer(told)
         return reading
 
-    def learn(self, image: CrashImage, looks: Iterable[int | Look]) -> Reading:
+    def learn(self, image: CrashImage, looks: Collection[int | Look]) -> Reading:
         """A run on this image looked at all this, in this order; where that leads."""
         reading = self.shapes.get(image.state_key[0]) or self.root(image.state_key[0])
         files = image.files
+        question = reading.next
+        if question is not None and question.span is WHOLE:
+            # By far the commonest run looks at one file, all of it, and its leaf has been found before it ran.
+            leaf = reading.answers.get(image.state_key[question.file + 1])
+            if leaf is not None and not leaf.known:
+                ino = files[question.file]
+                for look in looks:
+                    if inode_of(look) != ino:
+                        break
+                else:
+                    leaf.known = True
+                    return leaf
         asked: dict[int, list[Span]] = {}
         whole: list[int] = []
         while reading.known:
