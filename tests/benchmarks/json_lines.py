@@ -1,6 +1,7 @@
 """The writer that both sides of a comparison run: one JSON record a line, fsync, and then it counts as acknowledged.
 
-As a program (`python json_lines.py PATH RECORDS`) it prints each acknowledged number on a line of its own.
+As a program it prints numbers, each on a line of its own: `python json_lines.py PATH RECORDS` those that it writes, as
+they are acknowledged, `python json_lines.py PATH` those on record.
 """
 
 import json
@@ -50,7 +51,11 @@ def _number(line: str) -> int | None:
 
 
 def main() -> int:
-    write(sys.argv[1], int(sys.argv[2]), lambda number: print(number, flush=True))
+    path, *records = sys.argv[1:]
+    if records:
+        write(path, int(records[0]), lambda number: print(number, flush=True))
+    else:
+        print(*sorted(recover(path)), sep="\n")
     return 0
 
 

@@ -1,10 +1,13 @@
 """Distinct states a second: the sweep of a JSON-lines writer, against a loop that kills the same writer for real.
 
 The loop spawns the writer as a process on tmpfs, waits for a random one of its acknowledgements and a random moment
-more, kills it with SIGKILL, and checks the log in this process (a checker of its own would cost a second spawn). A kill
-before the writer has begun would be cheaper, and no state of the writer's. Each turn counts as a state, also where it
-shows a disk that was seen before: that favours the loop. Our side counts distinct states, recording included, on one
-worker; entering the session, once a process, is not counted.
+more, kills it with SIGKILL, and checks the log in this process. A kill before the writer has begun would be cheaper,
+and no state of the writer's. Each turn counts as a state, also where it shows a disk that was seen before: that favours
+the loop. Our side counts distinct states, recording included, on one worker; entering the session, once a process, is
+not counted.
+
+What our side does and this loop does not: start the program again, in a process of its own, on what the dead one left.
+`python tests/benchmarks/kill_loop.py` prints states a second of both sides, and of the loop with that second process.
 """
 
 import os
@@ -18,7 +21,7 @@ from typing import Final
 
 import json_lines
 from append_cycle import memory_folder
-from effort import Effort
+from effort import FULL, Effort
 from interleaved import rate_ratio
 from swept_log import plain_log, recorded, sweep
 
@@ -46,6 +49,17 @@ class KillLoop:
         for _ in range(kills):
             acknowledged = self._turn(self._chance.randrange(self._records), self._chance.uniform(0, WRITE_S))
             assert json_lines.recover(self._log).issuperset(acknowledged)
+            os.unlink(self._log)
+        return kills / (machine_seconds() - began)
+
+    def restarts_per_s(self, kills: int) -> float:
+        """The same where each log is read by a process of its own, as a restarted writer would."""
+        began = machine_seconds()
+        for _ in range(kills):
+            acknowledged = self._turn(self._chance.randrange(self._records), self._chance.uniform(0, WRITE_S))
+            command = [sys.executable, _WRITER, self._log]
+            read = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
+            assert {int(line) for line in read.splitlines()}.issuperset(acknowledged)
             os.unlink(self._log)
         return kills / (machine_seconds() - began)
 
@@ -82,3 +96,23 @@ def vs_kill_loop(effort: Effort) -> float:
         )
     finally:
         shutil.rmtree(root)
+
+
+def main() -> int:
+    root = tempfile.mkdtemp(dir=memory_folder())
+    try:
+        loop = KillLoop(root, FULL.records)
+        sides = {
+            "sweep": [swept_states_per_s(FULL.records) for _ in range(FULL.rounds)],
+            "loop, checked here": [loop.states_per_s(FULL.kills) for _ in range(FULL.rounds)],
+            "loop, restarted": [loop.restarts_per_s(FULL.kills) for _ in range(FULL.rounds)],
+        }
+        for name, rates in sides.items():
+            print(f"{name:20}{max(rates):10.1f} states a second")
+    finally:
+        shutil.rmtree(root)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
