@@ -220,9 +220,14 @@ def quiet_of(clean: Recorded) -> Quiet:
     """What the program says when nothing fails."""
     return Quiet(
         clean.ended.exit_code,
-        tuple(mark.event for mark in clean.trace.marks()),
+        _lines(clean),
         frozenset(clean.ended.errors.splitlines()),
     )
+
+
+def _lines(recorded: Recorded) -> tuple[str, ...]:
+    """What was told: a request that is refused is another line than one that is acknowledged."""
+    return tuple(f"{mark.kind} {mark.event}" for mark in recorded.trace.marks())
 
 
 def _name(run: Run) -> str:
@@ -245,8 +250,7 @@ def _behaviour(recorded: Recorded, quiet: Quiet, complaint: str, refused: bool) 
     code = recorded.ended.exit_code
     if code is not None and code < 0:
         return "crashed"
-    lines = tuple(mark.event for mark in recorded.trace.marks())
-    if code != quiet.exit_code or complaint or lines != quiet.lines:
+    if code != quiet.exit_code or complaint or _lines(recorded) != quiet.lines:
         return "told"
     return "swallowed" if refused else "absorbed"
 

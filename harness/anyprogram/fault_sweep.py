@@ -17,8 +17,9 @@ from typing import Final
 
 import msgspec
 
-from harness.anyprogram.checker import Answer, Checker, CheckerError
+from harness.anyprogram.checker import Answer, Checker, CheckerError, input_of
 from harness.anyprogram.fault_run import Examiner, FaultRun, Quiet, quiet_of
+from harness.anyprogram.recorded_run import run_of
 from harness.anyprogram.state_home import state_home
 from harness.clock import machine_seconds
 from harness.durability.profiles import profile
@@ -123,12 +124,11 @@ def sweep(request: Request, progress: Progress = lambda made, planned: None) -> 
         raise ProgramFailed(_failure(clean, request.run))
     limit = request.run.time_limit_s or max(PATIENCE_LEAST_S, PATIENCE_FACTOR * took)
     run = msgspec.structs.replace(request.run, time_limit_s=limit, setup=None)
-    largest = sum(len(pickle.dumps(clean.start)) for _ in range(request.jobs + 1))
-    with state_home(largest) as home:
+    largest = run_of("the run without faults", clean.trace).largest_state
+    with state_home(largest * (request.jobs + 1)) as home:
         quiet = quiet_of(clean)
         first = Examiner(run, clean.start, request.checker, request.profiles, quiet, home / "clean")
-        marks = b"".join(mark.event.encode("utf-8", "surrogateescape") + b"\n" for mark in clean.trace.marks())
-        swept = Swept(clean, first.check(clean.image, marks))
+        swept = Swept(clean, first.check(clean.image, input_of(clean.trace.marks())))
         if request.checker.command.by_shell and swept.complete.exit_code in (126, 127):
             raise CheckerError(
                 f"--check: the shell cannot run {request.checker.command.text!r}: {swept.complete.summary}"

@@ -85,8 +85,11 @@ class Relay:
         if exchange.ended:
             self._end(exchange)
             return
-        for end, waiting in ((exchange.client, exchange.to_client), (exchange.server, exchange.to_server)):
-            if end is exchange.client and exchange.client_done and not waiting:
+        for end, waiting, done in (
+            (exchange.client, exchange.to_client, exchange.client_done),
+            (exchange.server, exchange.to_server, exchange.server_done),
+        ):
+            if done and not waiting:
                 self._loop.unwatch(end.fileno())  # it would be found readable for ever
             else:
                 events = select.POLLIN | (select.POLLOUT if waiting else 0)
@@ -102,7 +105,7 @@ class Relay:
 class _Exchange:
     """One connection of a client and the one to the server that belongs to it.
 
-    `client_done`: the client asks nothing more. `ended`: the server answers nothing more, or nobody waits for it.
+    `client_done`: the client asks nothing more, and the server has been told so. `ended`: the server answers nothing more.
     """
 
     def __init__(self, client: socket.socket, server: socket.socket) -> None:
@@ -111,7 +114,8 @@ class _Exchange:
         self.to_server = bytearray()
         self.to_client = bytearray()
         self.client_done = False
-        self._server_done = False
+        self.server_done = False
+        self._told_server = False
         self._broken = False
         self._asked = h11.Connection(h11.SERVER)
         self._answered = h11.Connection(h11.CLIENT)
@@ -122,14 +126,13 @@ class _Exchange:
 
     @property
     def ended(self) -> bool:
-        nobody_waits = self.client_done and self._answered.our_state is h11.IDLE and not self.to_server
-        return self._broken or (not self.to_client and (self._server_done or nobody_waits))
+        return self._broken or (self.server_done and not self.to_client)
 
     def marks(self) -> Iterator[Mark]:
         """Read both ends, without waiting; what came is to be passed on."""
         # the answer first: the client cannot have asked anything new before it got it
-        came = None if self._server_done else _read(self.server)
-        self._server_done |= came == b""
+        came = None if self.server_done else _read(self.server)
+        self.server_done |= came == b""
         if came:
             self.to_client += came
             yield from self._follow(self._answers, came)
@@ -148,6 +151,10 @@ class _Exchange:
                 continue
             except OSError:
                 self._broken = True
+        if self.client_done and not self.to_server and not self._told_server:
+            self._told_server = True
+            with contextlib.suppress(OSError):
+                self.server.shutdown(socket.SHUT_WR)
 
     def _follow(self, read: Callable[[bytes], Iterator[Mark]], data: bytes) -> Iterator[Mark]:
         if self._readable:

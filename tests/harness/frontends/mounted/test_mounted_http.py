@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from harness.anyprogram.checker import checker
+from harness.anyprogram.fault_sweep import Request, sweep
 from harness.cli import main
 from harness.frontends.mounted.recording import Recorded, Run, record
 from harness.frontends.mounted.requirements import MountError
@@ -86,6 +88,21 @@ def test_a_server_that_answers_first_is_seen_to(root: Path) -> None:
             sync = next(at for at, one in enumerate(after) if isinstance(one, Fsync))
             answer = next(at for at, one in enumerate(after) if isinstance(one, Mark) and one.kind != "attempted")
             assert answer < sync
+
+
+@pytest.mark.fuse
+def test_a_refused_request_tells_the_fault(root: Path) -> None:
+    """The server answers 500 when it cannot write: nothing is swallowed, and the run is not one without faults."""
+    front, back = free_ports()
+    text = SERVER.replace("log.write(body)", "try: log.write(body); fine = True\n        except OSError: fine = False")
+    text = text.replace('503 if b"bad" in body', "500 if not fine").replace("range(20)", "range(2)")
+    run = Run(root, (sys.executable, "-S", "-c", text, str(front), str(back), "sync-first"), http=((front, back),))
+    request = Request(run, checker("true"), ("process",), calls=(2,))
+    swept = sweep(request)
+    written = {
+        fault.plan.faults[0].errno: made.behaviour for fault, made in swept.made if fault.plan.faults[0].lasts == 1
+    }
+    assert written["ENOSPC"] == written["EIO"] == "told"
 
 
 @pytest.mark.fuse
