@@ -16,7 +16,17 @@ from scenarios.voice_call_plugin.package import (
     cache_folder,
     fetched,
 )
-from scenarios.voice_call_plugin.sweep import PROMISES, CommandFailed, Finding, Judged, Recording, judged, recorded
+from scenarios.voice_call_plugin.sweep import (
+    PROMISES,
+    CommandFailed,
+    Failed,
+    Finding,
+    Judged,
+    Recording,
+    failed,
+    judged,
+    recorded,
+)
 
 
 @click.command()
@@ -24,9 +34,19 @@ from scenarios.voice_call_plugin.sweep import PROMISES, CommandFailed, Finding, 
 @click.option("--promise", "promises", type=click.Choice(PROMISES), multiple=True, help="Only these. [default: all]")
 @click.option("--profile", "profiles", multiple=True, default=("process", "strict"), show_default=True)
 @click.option("--bound", type=click.IntRange(min=1), default=8, show_default=True, help="Most disks per kill-point.")
+@click.option("--call", "calls", type=click.IntRange(min=1), multiple=True, help="Let the N-th call fail instead.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for trace and saved cases.")
-def main(variant: Variant, promises: tuple[str, ...], profiles: tuple[str, ...], bound: int, out: Path | None) -> None:
+def main(
+    variant: Variant,
+    promises: tuple[str, ...],
+    profiles: tuple[str, ...],
+    bound: int,
+    calls: tuple[int, ...],
+    out: Path | None,
+) -> None:
     """Sweep the voice-call plugin as it was published, or with its append flushed.
+
+    With --call no death is swept: that call fails, in each way in which it may, and the process is killed afterwards.
 
     Exit codes: 0 held, 1 violation, 3 the package cannot be fetched here, 4 a command failed.
     """
@@ -36,7 +56,11 @@ def main(variant: Variant, promises: tuple[str, ...], profiles: tuple[str, ...],
         package = fetched(cache_folder())
         recording = recorded(package, variant, folder)
         click.echo(f"{RELEASE}, {variant}: {_recording(recording)}")
-        for promise in promises or PROMISES:
+        for call in calls:
+            failure = failed(package, variant, promises or PROMISES[:2], call, folder)
+            broken |= bool(failure.findings)
+            click.echo(_failed(failure))
+        for promise in () if calls else promises or PROMISES:
             for result in judged(package, recording, (promise,), profiles=profiles, bound=bound):
                 broken |= bool(result.findings)
                 click.echo(_result(result))
@@ -54,6 +78,14 @@ def _recording(recording: Recording) -> str:
     told = f"{recording.trace.operation_count} operations, {len(recording.trace.marks())} lines told"
     late = len(recording.overtaken)
     return f"{told}; {late} of {len(recording.appends)} appends reached the log after a later one" if late else told
+
+
+def _failed(failure: Failed) -> str:
+    ways = ", ".join(f"{number} {how}" for how, number in sorted(failure.behaviours.items()))
+    head = (
+        f"call {failure.call} fails, {', '.join(failure.promises)}: {'BROKEN' if failure.findings else 'held'} ({ways})"
+    )
+    return "\n".join([head, *(f"  {finding}" for finding in failure.findings)])
 
 
 def _result(result: Judged) -> str:

@@ -32,6 +32,7 @@ NODE_WITH_FLUSH: Final = (20, 10)
 """The first version of Node whose `appendFileSync` can flush."""
 
 _FETCH_S: Final = 300
+_NPM: Final = ("--loglevel=error", "--fetch-retries=1", "--fetch-retry-mintimeout=1000")
 _APPEND: Final = re.compile(r"fsp\.appendFile\((\w+), (\w+)\)\.catch\(\(\w+\) => \{[^{}]*\}\);")
 _FLUSHED: Final = r"fs.appendFileSync(\1, \2, { flush: true });"
 
@@ -89,12 +90,12 @@ def _check_node() -> None:
 def _fetch(folder: Path) -> None:
     folder.mkdir()
     published = folder / VARIANTS[0]
-    archive = folder / _output(["npm", "pack", "--loglevel=error", RELEASE], folder).splitlines()[-1]
+    archive = folder / _output(["npm", "pack", *_NPM, RELEASE], folder).splitlines()[-1]
     _unpack(archive, published)
     archive.unlink()
     zod = json.loads((published / "package.json").read_text())["dependencies"]["zod"]
     (folder / "package.json").write_text('{"private": true}\n')
-    _output(["npm", "install", "--loglevel=error", "--no-audit", "--no-fund", TSX, f"zod@{zod}"], folder)
+    _output(["npm", "install", *_NPM, "--no-audit", "--no-fund", TSX, f"zod@{zod}"], folder)
     flushed = folder / VARIANTS[1]
     shutil.copytree(published, flushed)
     (flushed / STORE).write_text(append_flushed((flushed / STORE).read_text()))
@@ -117,7 +118,7 @@ def _output(words: list[str], folder: Path) -> str:
         raise Unavailable(f"`{' '.join(words)}` did not end within {_FETCH_S} s: is the registry reachable?") from None
     if ended.returncode != 0:
         said = ended.stderr.strip().splitlines() or [f"exit code {ended.returncode}"]
-        raise Unavailable(f"`{' '.join(words)}` failed: {said[-1]}: is the registry reachable?")
+        raise Unavailable(f"`{' '.join(words)}` failed: {said[0]}: is the registry reachable?")
     return ended.stdout.strip()
 
 

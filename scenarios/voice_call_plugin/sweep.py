@@ -1,6 +1,6 @@
-"""The plugin under `harness record` and `harness crash`, one sweep a promise, and its findings with lines of its source.
+"""The plugin under `harness record`, `harness crash` and `harness fault`, and its findings with lines of its source.
 
-Both commands are started as anybody would start them; their command lines are in `commands`, to be repeated by hand.
+The commands are started as anybody would start them; `command` is each one's line, to be repeated by hand.
 """
 
 import json
@@ -8,6 +8,7 @@ import os
 import shlex
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -77,8 +78,19 @@ def recorded(package: Package, variant: Variant, folder: Path) -> Recording:
     folder.mkdir(parents=True, exist_ok=True)
     file, appends = folder / f"{variant}.trace", folder / f"{variant}.appends"
     appends.unlink(missing_ok=True)
-    program = (*package.node, str(_HERE / "deliver.mjs"), "{root}", str(package.plugin(variant)), str(appends))
-    command = (*_HARNESS, "record", "-q", "--root", str(folder / "mounted"), "-o", str(file), "--", *program)
+    program = _program(package, variant)
+    command = (
+        *_HARNESS,
+        "record",
+        "-q",
+        "--root",
+        str(folder / "mounted"),
+        "-o",
+        str(file),
+        "--",
+        *program,
+        str(appends),
+    )
     _run(command, folder, (0,))
     return Recording(variant, file, decode(file.read_bytes()), read_appends(appends), command)
 
@@ -94,9 +106,7 @@ def judged(
     """Sweep the recording, asking for these promises; one result a profile. Raises CommandFailed."""
     folder = recording.file.parent
     result = folder / f"{recording.variant}-{'-'.join(promises)}.json"
-    check = shlex.join(
-        [*package.node, str(_HERE / "check.mjs"), "{root}", str(package.plugin(recording.variant)), *promises]
-    ).replace("'{root}'", "{root}")
+    check = _check(package, recording.variant, promises)
     asked = [word for name in profiles for word in ("--profile", name)]
     limits = ["--bound", str(bound), "--timeout", str(_CHECK_S)]
     outputs = ["-q", "--json", str(result), "--out", str(folder / "cases")]
@@ -104,6 +114,49 @@ def judged(
     _run(command, folder, (0, 1))
     document = json.loads(result.read_text())
     return tuple(_judged(recording, tuple(promises), scenario, command) for scenario in document["scenarios"])
+
+
+class Failed(msgspec.Struct, frozen=True):
+    """How the plugin took each way in which one call may fail. `behaviours`: how many runs ended how."""
+
+    promises: tuple[str, ...]
+    call: int
+    behaviours: dict[str, int]
+    findings: tuple[str, ...]
+    command: tuple[str, ...]
+
+
+def failed(package: Package, variant: Variant, promises: Sequence[str], call: int, folder: Path) -> Failed:
+    """Let the `call`-th changing call fail in each way, a killed process after it. Raises CommandFailed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    result = folder / f"{variant}-call-{call}.json"
+    asked = ["--call", str(call), "--profile", "process", "--check", _check(package, variant, promises)]
+    limits = ["--timeout", str(_CHECK_S), "--check-timeout", str(_CHECK_S)]
+    outputs = ["-q", "--json", str(result), "--out", str(folder / "cases"), "--root", str(folder / "mounted")]
+    command = (*_HARNESS, "fault", *asked, *limits, *outputs, "--", *_program(package, variant))
+    _run(command, folder, (0, 1))
+    document = json.loads(result.read_text())
+    runs = document["fault_runs"]["runs"]
+    return Failed(
+        promises=tuple(promises),
+        call=call,
+        behaviours=dict(Counter(run["behaviour"] for run in runs)),
+        findings=tuple(
+            f"{one['verdict']}: {one['fault']}: {one['summary']} ({one['count']} runs, {one['source']})"
+            for scenario in document["scenarios"]
+            for one in scenario["violations"]
+        ),
+        command=command,
+    )
+
+
+def _program(package: Package, variant: Variant) -> tuple[str, ...]:
+    return *package.node, str(_HERE / "deliver.mjs"), "{root}", str(package.plugin(variant))
+
+
+def _check(package: Package, variant: Variant, promises: Sequence[str]) -> str:
+    words = [*package.node, str(_HERE / "check.mjs"), "{root}", str(package.plugin(variant)), *promises]
+    return shlex.join(words).replace("'{root}'", "{root}")
 
 
 def _judged(

@@ -15,8 +15,8 @@ from typing import Final
 import pytest
 
 from harness.trace import Fsync
-from scenarios.voice_call_plugin.package import Package, Unavailable, cache_folder, fetched
-from scenarios.voice_call_plugin.sweep import Finding, Judged, Recording, judged, recorded
+from scenarios.voice_call_plugin.package import Package, Unavailable, Variant, cache_folder, fetched
+from scenarios.voice_call_plugin.sweep import Finding, Judged, Recording, failed, judged, recorded
 
 pytestmark = [
     pytest.mark.fuse,
@@ -130,3 +130,16 @@ def test_a_flushed_append_still_leaves_an_answered_call_without_a_time_limit(
     assert {"the outbound call was answered before the death and has no time limit any more"} <= {
         one.summary.removeprefix("timer-lost: ") for one in findings(results)
     }
+
+
+@pytest.mark.parametrize(("variant", "call"), [("as-published", 7), ("append-flushed", 12)])
+def test_an_append_that_fails_is_acknowledged_all_the_same(
+    package: Package, variant: Variant, call: int, tmp_path: Path
+) -> None:
+    """The call is the write of `out-speech`. Flushed, the append throws, and the web server answers 200 nevertheless."""
+    result = failed(package, variant, ["lost"], call, tmp_path)
+    assert set(result.behaviours) <= {"swallowed", "absorbed"} and result.behaviours["swallowed"]
+    assert any(
+        one.startswith("swallowed-error: ENOSPC on call") and "6th write to calls.jsonl" in one
+        for one in result.findings
+    )
