@@ -126,6 +126,7 @@ class CrashSweep:
             judged = self._judge(position, state, image)
             states.read(judged.looks)
             tally.checked += 1
+            tally.recovered_twice += judged.twice
             if self._recoveries.depth and not judged.violations:
                 shape = shape_of(judged.recovery)
                 if shape not in shapes:

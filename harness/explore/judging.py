@@ -33,11 +33,13 @@ class Told(msgspec.Struct, frozen=True):
 
 
 class Judged(msgspec.Struct, frozen=True):
-    """What came of one recovered disk: violations, what of its files was looked at, what recovery did."""
+    """What came of one recovered disk: violations, what of its files was looked at, what recovery did, and whether it
+    was recovered from once more (the phase AGAIN): where it changed nothing, a second time sees what the first saw."""
 
     violations: tuple[Told, ...]
     looks: tuple[Look, ...]
     recovery: tuple[Item, ...]
+    twice: bool = False
 
     @property
     def reads(self) -> tuple[int, ...]:
@@ -157,6 +159,7 @@ def judge_restart(
     if not items:  # it has only looked
         return Judged(tuple(told), tuple(kernel.looks), ())
     looks = list(kernel.looks)
+    twice = False
     if failure is None and any(item.__class__ is not Mark for item in items):
         disk, at_again = kernel.image(), life.now() + scenario.restart_after_s
         key = None
@@ -178,10 +181,11 @@ def judge_restart(
             if known is not None:
                 known.keep(key, seen)
         told += seen.violations
+        twice = True
         own = kernel.discarded
         looks += [one for one in seen.looks if one[0] in image.nodes and one[0] not in own]
     recovery = tuple([item for item in items[:recovered] if item.__class__ is not Mark])
-    return Judged(tuple(told), tuple(looks), recovery)
+    return Judged(tuple(told), tuple(looks), recovery, twice)
 
 
 def _look_again(

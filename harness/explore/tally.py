@@ -41,7 +41,8 @@ class Finding(msgspec.Struct, frozen=True):
 class Tally(msgspec.Struct):
     """Coverage of crash states of one workload under one profile; chunks add up with `add`.
 
-    `recovery_depths`: of `recovery_checked`, how many follow a death during the recovery from how many others.
+    `recovered_twice`: of `checked`, how many were recovered from once more, after settling. `recovery_depths`: of
+    `recovery_checked`, how many follow how many deaths in a row that hit recoveries.
     `double_*`: pairs of faults in one run; `recovery_faults_*`: faults that hit a recovery; `possible` before sampling.
     `complete` is False for a chunk that was ended before all of it was done.
     """
@@ -56,6 +57,7 @@ class Tally(msgspec.Struct):
     complete: bool = True
     recovery_kill_points: int = 0
     recovery_checked: int = 0
+    recovered_twice: int = 0
     recovery_depths: dict[str, int] = msgspec.field(default_factory=dict)
     faults_planned: int = 0
     faults_fired: int = 0
@@ -86,6 +88,7 @@ class Tally(msgspec.Struct):
         self.complete &= other.complete
         self.recovery_kill_points += other.recovery_kill_points
         self.recovery_checked += other.recovery_checked
+        self.recovered_twice += other.recovered_twice
         for depth, count in other.recovery_depths.items():
             self.recovery_depths[depth] = self.recovery_depths.get(depth, 0) + count
         self.faults_planned += other.faults_planned

@@ -69,6 +69,7 @@ def _scenario(result: ScenarioResult, repros: Mapping[int, str], mends: Mapping[
         "recovery_deaths": {
             "kill_points": full.recovery_kill_points,
             "checked": full.recovery_checked,
+            "recovered_twice": full.recovered_twice,
             "by_depth": dict(sorted(full.recovery_depths.items(), key=lambda one: int(one[0]))),
         },
         "faults": {"planned": full.faults_planned, "fired": full.faults_fired, "told": full.faults_told},

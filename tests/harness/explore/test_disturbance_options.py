@@ -53,7 +53,9 @@ def run(tmp_path, monkeypatch):
 
 
 def test_the_depth_of_deaths_in_recoveries(run):
-    assert list(run()["recovery_deaths"]["by_depth"]) == ["1"]
+    told = run()
+    assert list(told["recovery_deaths"]["by_depth"]) == ["1"]
+    assert told["recovery_deaths"]["recovered_twice"] == told["crash_states"]["checked"]  # each recovery appends a byte
     by_depth = run("--recovery-depth", "2")["recovery_deaths"]["by_depth"]
     assert list(by_depth) == ["1", "2"] and all(by_depth.values())
 
