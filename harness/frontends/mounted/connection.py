@@ -91,9 +91,3 @@ def _greeting(body: memoryview) -> bytes:
         0,
         taken >> 32,
     )
-
-
-def mount_options(*, everybody: bool) -> str:
-    """What fusermount3 is told. `everybody`: other users may look too (only root may ask for that)."""
-    options = ["fsname=harness", "subtype=harness", "default_permissions", "nosuid", "nodev"]
-    return ",".join([*options, *(["allow_other"] if everybody else [])])

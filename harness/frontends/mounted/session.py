@@ -5,7 +5,6 @@ session leaves nothing behind: leaving the `with` block kills what still runs an
 the guardian does.
 """
 
-import array
 import contextlib
 import errno
 import os
@@ -25,9 +24,10 @@ from harness.disk import DiskImage
 from harness.frontends.mounted import guardian as guardian_file
 from harness.frontends.mounted.calls import Calls
 from harness.frontends.mounted.choke_point import ChokePoint, Frozen, Witness
-from harness.frontends.mounted.connection import Connection, mount_options
+from harness.frontends.mounted.connection import Connection
 from harness.frontends.mounted.inodes import InodeTable
 from harness.frontends.mounted.keeper import GUARDIAN_GONE, Keeper, TooLong
+from harness.frontends.mounted.mounting import mounted
 from harness.frontends.mounted.printed_lines import PrintedLines
 from harness.frontends.mounted.requirements import MountError, find_tool, prepare_root
 from harness.frontends.mounted.sync_calls import SyncCalls, received
@@ -147,24 +147,9 @@ class Session:
     # -- the mount -------------------------------------------------------------------------------------------------
 
     def _mount(self) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        complaint, complains = os.pipe()
-        with ours, os.fdopen(complaint, "rb") as errors:
-            options = mount_options(everybody=os.getuid() == 0)
-            with theirs:
-                try:
-                    self._tell(
-                        {"do": "mount", "folder": str(self.root), "tool": self._tool, "options": options},
-                        [theirs.fileno(), complains],
-                    )
-                finally:
-                    os.close(complains)
-            ours.settimeout(PATIENCE_S)
-            device = _received(ours)
-            if device is None:
-                raise MountError(_not_mounted(self.root, errors.read().decode(errors="replace")))
-        os.set_inheritable(device, False)
-        os.set_blocking(device, False)
+        device = mounted(
+            self.root, lambda message, descriptors: self._tell({**message, "tool": self._tool}, descriptors)
+        )
         self._connection = Connection(device, self.calls, self._die)
         self.watch(device, self._connection.serve)
 
@@ -350,24 +335,6 @@ class Session:
         if guardian_file.is_mounted(str(self.root)):
             words = [self._tool, "-u", "-z", "-q", "--", str(self.root)]
             subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, check=False)
-
-
-def _received(channel: socket.socket) -> int | None:
-    """The descriptor that fusermount3 hands over; None where it hands none."""
-    descriptors = array.array("i")
-    try:
-        _, ancillary, _, _ = channel.recvmsg(1, socket.CMSG_SPACE(descriptors.itemsize), socket.MSG_CMSG_CLOEXEC)
-    except OSError:
-        return None
-    for level, kind, content in ancillary:
-        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
-            descriptors.frombytes(content[: descriptors.itemsize])
-    return descriptors[0] if descriptors else None
-
-
-def _not_mounted(root: Path, complaint: str) -> str:
-    said = complaint.strip().splitlines()[-1].removeprefix("fusermount3: ") if complaint.strip() else "no reason given"
-    return f"{root} cannot be mounted: fusermount3 says: {said}"
 
 
 def _not_started(name: str, number: int) -> str:
