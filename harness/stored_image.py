@@ -1,11 +1,15 @@
 """Disk images as files: what goes into a bundle or comes from a stranger. Reading one runs no code and trusts nothing."""
 
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
 from harness.disk import DiskImage, File, Folder, Node, SymbolicLink
 from harness.trace import ROOT
+
+DEEPEST: Final = 4_096
+"""Folders inside each other: a path has at most as many characters (PATH_MAX)."""
 
 
 class _StoredNode(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -70,11 +74,23 @@ def _demand_tree(nodes: Mapping[int, Node]) -> None:
                     if child in parents or child == ROOT:
                         raise ImageFileError(f"not a disk image: folder {child} ({name!r}) has two parents")
                     parents[child] = ino
+    depths: dict[int, int] = {}
     for ino in parents:
-        seen = {ino}
-        above = parents.get(ino)
-        while above is not None:
-            if above in seen:
-                raise ImageFileError(f"not a disk image: folder {ino} contains itself")
-            seen.add(above)
-            above = parents.get(above)
+        _demand_depth(ino, parents, depths)
+
+
+def _demand_depth(ino: int, parents: Mapping[int, int], depths: dict[int, int]) -> None:
+    """Climb until a folder whose depth is known, or that has no parent; `depths` grows by those on the way."""
+    way: dict[int, None] = {}
+    above: int | None = ino
+    while above is not None and above not in depths:
+        if above in way:
+            raise ImageFileError(f"not a disk image: folder {above} contains itself")
+        way[above] = None
+        above = parents.get(above)
+    depth = depths[above] if above is not None else -1
+    for folder in reversed(way):
+        depth += 1
+        depths[folder] = depth
+    if depth > DEEPEST:
+        raise ImageFileError(f"not a disk image: folder {ino} lies {depth} folders deep, at most {DEEPEST} are read")

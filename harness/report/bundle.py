@@ -49,7 +49,7 @@ LARGEST_FILE: Final = 4 * 2**20
 LONGEST_PATH: Final = 3_000
 """Characters of a path below the folder: the system's limit is 4,096 for all of it."""
 
-LARGEST_STATE: Final = 16 * 2**20
+LARGEST_STATE: Final = 8 * 2**20
 """Bytes of the disk in state.json."""
 
 DIFF_LINES: Final = 4_000
@@ -69,7 +69,7 @@ class BundleState(msgspec.Struct, frozen=True):
     at: float = 0.0
     fault_fired: bool = False
     world: Any = None
-    image: dict[str, Any] | None = None
+    image: msgspec.Raw = msgspec.Raw(b"null")
     cannot: str = ""
     lacks: str = ""
     left_out: tuple[str, ...] = ()
@@ -177,7 +177,7 @@ def _state(replay: Replay, life: Recording | None, after: DiskImage | None, left
         at=life.time_at(position) + life.scenario.restart_after_s,
         fault_fired=life.met_faults,
         world=world,
-        image=msgspec.json.decode(image),
+        image=msgspec.Raw(image),
         lacks="what the subject showed before it was killed" if _was_looked_at(replay, life, death) else "",
         left_out=tuple(left_out),
     )

@@ -72,10 +72,8 @@ def image_of(bundle: Bundle) -> DiskImage:
     """The disk that was found. BundleError where the bundle has none, or no tree of safe names."""
     if bundle.state.cannot:
         raise BundleError(f"{bundle.folder} cannot be judged again: {bundle.state.cannot}")
-    if bundle.state.image is None:
-        raise BundleError(f"{bundle.folder}/state.json has no disk")
     try:
-        return decode_image(msgspec.json.encode(bundle.state.image))
+        return decode_image(bytes(bundle.state.image))
     except (ImageFileError, msgspec.MsgspecError, ValueError) as error:
         raise BundleError(f"{bundle.folder}/state.json: {error}") from None
 

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import time
 from pathlib import Path
 
 import msgspec
@@ -196,6 +197,17 @@ def test_a_stranger_s_disk_is_a_tree_of_safe_names_or_refused(bundle, image):
     altered(bundle, "state.json", image=image)
     with pytest.raises(BundleError, match=r"state\.json"):
         image_of(open_bundle(bundle))
+
+
+@pytest.mark.parametrize("end", [{"entries": {}}, {"entries": {"x": 2}}], ids=["deep", "round"])
+def test_a_disk_that_is_too_deep_or_goes_round_is_refused_at_once(bundle, end):
+    deep = {str(ino): {"entries": {"x": ino + 1}} for ino in range(1, 50_000)}
+    altered(bundle, "state.json", image={**deep, "50000": end})
+    opened = open_bundle(bundle)
+    began = time.monotonic()
+    with pytest.raises(BundleError, match=r"folders deep|contains itself|two parents"):
+        image_of(opened)
+    assert time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize(
