@@ -2,12 +2,11 @@
 
 A file is decided bit by bit: by its size, by some of its sectors, by all of it. A `Sight` keeps, for each number of sizes
 that may have survived, the choices that were seen already; everything else of the file is open. Looking at a span splits
-it into one sight for each answer, the most complete first. Sights of different answers share no version, and together
-they have all of them.
+it by the answers, the most complete first. The sights share no version, and together they have all of them.
 """
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from random import Random
 from typing import Final, NamedTuple
 
@@ -85,7 +84,10 @@ class Sight:
         return total
 
     def split(self, span: Span, limit: int, chance: Random) -> tuple[bool, Iterator[tuple[int, "Sight"]]]:
-        """(whether these are all, each answer once with what it leaves open); of more than `limit` a sample."""
+        """(whether these are all, answers with what each leaves open); of more than `limit` a sample.
+
+        An answer comes again where rows that differ in what else they leave open give it; no version is in two sights.
+        """
         if span == SIZE:
             return True, self._by_size()
         rows = sum(len(seen.counts) for seen in self._seen)
@@ -136,13 +138,10 @@ class Sight:
 
     def _all(self, groups: Sequence[_Group]) -> Iterator[tuple[int, "Sight"]]:
         """One by one: many looks of a run are open at a time, and none must hold all that may come."""
-        families: dict[int, list[_Group]] = {}
         for group in groups:
-            families.setdefault(group.key, []).append(group)
-        for family in families.values():
-            # Another key is another answer: the files end elsewhere, or differ in what no choice is left about.
-            for answer, alike in _told_by(family):
-                yield answer, Sight(self._versions, alike)
+            for choices in itertools.product(*group.sides):
+                answer, seen = group.told(choices)
+                yield answer, Sight(self._versions, (seen,))
 
     def _drawn(self, groups: Sequence[_Group], limit: int, chance: Random) -> Iterator[tuple[int, "Sight"]]:
         """Each answer once: everything there, as little as may be, all but one sector, one only, then random ones."""
@@ -151,28 +150,6 @@ class Sight:
             answer, seen = group.told(choices)
             told.add(answer)
             yield answer, Sight(self._versions, (seen,))
-
-
-def _told_by(family: Sequence[_Group]) -> Iterator[tuple[int, list[_Seen]]]:
-    """Each answer of groups that show the same sectors, once, with what each group that gives it has seen then."""
-    tables = [[{choice.key: choice for choice in side} for side in group.sides] for group in family]
-    for number, group in enumerate(family):
-        for choices in itertools.product(*group.sides):
-            if any(_found(choices, table) is not None for table in tables[:number]):
-                continue  # told by an earlier group
-            answer, seen = group.told(choices)
-            alike = [seen]
-            for other, table in zip(family[number + 1 :], tables[number + 1 :], strict=True):
-                found = _found(choices, table)
-                if found is not None:
-                    alike.append(other.told(found)[1])
-            yield answer, alike
-
-
-def _found(choices: Sequence[Choice], table: Sequence[Mapping[int, Choice]]) -> tuple[Choice, ...] | None:
-    """The same contents among the choices of another group; None where it lacks one."""
-    found = [side.get(choice.key) for choice, side in zip(choices, table, strict=True)]
-    return None if None in found else tuple([choice for choice in found if choice is not None])
 
 
 def _representatives(
