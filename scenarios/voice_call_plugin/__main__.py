@@ -96,16 +96,19 @@ def _result(result: Judged) -> str:
 
 
 def _finding(finding: Finding) -> list[str]:
-    lines = [
+    place = f" ({finding.source})" if finding.source else ""
+    possible = "under every profile" if set(PROFILES) <= set(finding.profiles) else ", ".join(finding.profiles)
+    at_death = (
+        [f"    by then   acknowledged and not yet written: asked for at {finding.asked_at}"] if finding.asked_at else []
+    )
+    return [
         f"  {finding.summary.partition(': ')[2]}",
-        f"    died      after the line {finding.told_last!r}, kill-point {finding.kill_point}; {finding.cases} such states",
-        f"    operation {finding.operation} ({finding.source})",
-        f"    possible  {'under every profile' if set(PROFILES) <= set(finding.profiles) else ', '.join(finding.profiles)}",
+        f"    died      after the line {finding.told_last!r}, kill-point {finding.kill_point}; states like it: {finding.cases}",
+        *at_death,
+        f"    operation {finding.operation}{place}",
+        f"    possible  {possible}",
         f"    replay    {Path(finding.repro).name}",
     ]
-    if finding.asked_at:
-        lines.insert(2, f"    unwritten acknowledged before it was written, asked for at {finding.asked_at}")
-    return lines
 
 
 if __name__ == "__main__":
