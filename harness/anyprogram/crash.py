@@ -19,7 +19,7 @@ from harness.anyprogram.sweep import PLAIN, Request, Sweep, Swept
 from harness.disk import DiskImage
 from harness.explore.kill_points import names_at
 from harness.explore.saved_case import Death, SavedCase
-from harness.explore.tally import Finding, Tally
+from harness.explore.tally import Finding
 from harness.gate.interruption import listening
 from harness.gate.outcome import Report, ScenarioResult
 from harness.gate.progress import Listener, silent
@@ -105,7 +105,7 @@ def _assembled(
     for name, tally in swept.tallies.items():
         total = msgspec.structs.replace(tally, findings=found[name], notes=list(notes) if not report.results else [])
         result = ScenarioResult(run.name, name, {run.name: tally}, total, wall_s=swept.wall_s)
-        result.reasons = _reasons(run, swept, tally, request)
+        result.reasons = _reasons(run, swept, name, request)
         report.results.append(result)
     return Crashed(report, cases, swept.checks, swept.wall_s)
 
@@ -140,12 +140,14 @@ def _finding(run: RecordedRun, group: Group, profiles: tuple[str, ...], seed: in
     )
 
 
-def _reasons(run: RecordedRun, swept: Swept, tally: Tally, request: Request) -> list[str]:
+def _reasons(run: RecordedRun, swept: Swept, name: str, request: Request) -> list[str]:
     """Why it is not known that everything held."""
     if not run.trace.operation_count:
         return ["the trace has no operation: there is nothing that a death could lose"]
     if swept.out_of_time:
-        ended = f"the budget of {request.budget_s:g} s ended after {tally.kill_points:,} kill-points"
-        plain = f"; of all others the plainest {PLAIN} disks were checked" if swept.plain_done else " had been counted"
-        return [ended + plain]
+        whole, plain = swept.tallies[name].kill_points, swept.plain[name]
+        return [
+            f"the budget of {request.budget_s:g} s ended after all disks of {whole:,} kill-points "
+            f"and the plainest {PLAIN} of {plain:,}"
+        ]
     return []

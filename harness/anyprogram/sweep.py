@@ -58,8 +58,8 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class Swept(msgspec.Struct):
-    """`tallies`: one a profile, in their order, without findings. `checks`: runs of the checker. `plain_done`: the plainest
-    disks of all kill-points were handed over."""
+    """`tallies`: one a profile, in their order, without findings. `checks`: runs of the checker. `plain`: kill-points
+    of which the plainest disks were handed over; `plain_done`: all of them."""
 
     tallies: dict[str, Tally]
     hits: list[Hit] = msgspec.field(default_factory=list)
@@ -67,6 +67,7 @@ class Swept(msgspec.Struct):
     interrupted: bool = False
     out_of_time: bool = False
     ended_at_first: bool = False
+    plain: dict[str, int] = msgspec.field(default_factory=dict)
     plain_done: bool = False
     wall_s: float = 0.0
 
@@ -95,7 +96,9 @@ class Sweep:
     def __init__(self, run: RecordedRun, checker: Checker, request: Request, listener: Listener = silent) -> None:
         self.run: Final = run
         self.request: Final = request
-        self.swept: Final = Swept({name: Tally() for name in request.profiles})
+        self.swept: Final = Swept(
+            {name: Tally() for name in request.profiles}, plain=dict.fromkeys(request.profiles, 0)
+        )
         self._checker: Final = checker
         self._listener: Final = listener
         self._open: Final[dict[int, _Open]] = {}
@@ -113,7 +116,7 @@ class Sweep:
         swept = self.swept
         try:
             with Crew(self._checker, home, self.request.jobs) as crew:
-                if all(self._plain(crew, *where) for where in self._points(PLAIN)):
+                if all(self._plain(crew, *where) for where in self._points(min(PLAIN, self.request.bound))):
                     swept.plain_done = True
                     all(self._all(crew, *where) for where in self._points(self.request.bound))
                 self._drain(crew)
@@ -149,9 +152,10 @@ class Sweep:
 
     def _plain(self, crew: Crew, position: int, walk: CrashStates, point: KillPoint) -> bool:
         """Hand over the plainest disks of this kill-point. False: it is over."""
-        for state, image in itertools.islice(point.states(), PLAIN):
+        for state, image in itertools.islice(point.states(), min(PLAIN, self.request.bound)):
             if not self._meet(crew, position, walk, state, image):
                 return False
+        self.swept.plain[walk.profile.name] += 1
         return not self._is_over()
 
     def _all(self, crew: Crew, position: int, walk: CrashStates, point: KillPoint) -> bool:
