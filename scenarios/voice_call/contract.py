@@ -120,6 +120,7 @@ CONTRACT: Final[tuple[Guarantee, ...]] = (
     _promise("both-names-find-the-call", "lost", streams.both_names_find_the_call, ALWAYS),
     _promise("unheard-calls-end", "stale-active", streams.unheard_calls_end, ALWAYS),
     _promise("streams-are-granted-as-asked", "unavailable", streams.streams_are_granted_as_asked, ALWAYS),
+    _promise("connected-means-heard", "stale-active", streams.connected_means_heard, ALWAYS),
     _promise("heard-calls-go-on", "wrong-terminal", streams.heard_calls_go_on, ALWAYS),
     _promise("grants-are-good", "unavailable", streams.grants_are_good, ALWAYS),
     _promise("replies-are-accounted-for", "side-effect-lost", streams.replies_are_accounted_for, AT_REST),

@@ -31,6 +31,9 @@ ABOUT_LOGS: Final[dict[str, Workload]] = {
         **REHEARSED,
     ),
     "unusable-logs": Workload(lost_logs.unusable_logs, settings={**PLAIN, **HOURS}, touches_log=True, **REHEARSED),
+    "answer-lost": Workload(
+        lost_logs.answer_lost, settings={**PLAIN, "max_concurrent_calls": 3}, touches_log=True, **REHEARSED
+    ),
     "only-newer": Workload(lost_logs.only_newer, settings={**PLAIN, **HOURS}, touches_log=True, **REHEARSED),
     "first-line-lost": Workload(lost_logs.first_line_lost, settings=PLAIN, touches_log=True, **REHEARSED),
     "known-by-name": Workload(lost_logs.known_by_name, settings={**PLAIN, **HOURS}, touches_log=True, **REHEARSED),

@@ -12,7 +12,7 @@ from harness.scenario import Phase
 from harness.verdict.vocabulary import Violation, violation
 from scenarios.voice_call.assistant import answer_to
 from scenarios.voice_call.event_promises import CallCase
-from scenarios.voice_call.observe import CallsObserved
+from scenarios.voice_call.observe import CallsObserved, came_after_the_end
 from scenarios.voice_call.remote import Happening, RemoteCall
 from scenarios.voice_call.remote_media import Asked, Media, Stream
 from scenarios.voice_call.terms import (
@@ -140,10 +140,13 @@ def streams_are_granted_as_asked(case: CallCase, observed: CallsObserved) -> lis
     """Who asks for a stream to a call that goes on is granted one, and nobody else is."""
     outer = case.world.outer
     wanting = [event for event in outer.happenings.values() if event.body.get("wantsStream")]
+    calls = {call.remote_id: observed.records[call.id] for call in observed.calls}
     found = [
         violation("unavailable", f"{event.id} asked for a stream, and was granted none", event.id)
         for event in wanting
         if event.owed
+        and (record := calls.get(event.call)) is not None
+        and not came_after_the_end(event, record)
         and not any(b'"token"' in body for request, body in outer.answers.items() if event.id in request.split())
     ]
     for name, record in observed.records.items():
@@ -153,6 +156,25 @@ def streams_are_granted_as_asked(case: CallCase, observed: CallsObserved) -> lis
             found.append(
                 violation("check-failed", f"call {name} was granted {granted} streams, of {asked} asked for", name)
             )
+    return found
+
+
+def connected_means_heard(case: CallCase, observed: CallsObserved) -> list[Violation]:
+    """A call is shown with a stream while the provider has one, or one that broke without a word."""
+    media = case.world.outer.media
+    if media is None or case.fault_fired:
+        return []
+    found: list[Violation] = []
+    for call in observed.calls:
+        shown = observed.records[call.id]["media"]
+        if shown is None or not shown["connected"]:
+            continue
+        streams = media.of(call.remote_id or "")
+        if not any(
+            one.started_at is not None and (one.closed_at is None or one.closed_at > case.now - PROMPTLY_S)
+            for one in streams
+        ):
+            found.append(violation("stale-active", f"call {call.id} is shown with a stream, and has none", call.id))
     return found
 
 

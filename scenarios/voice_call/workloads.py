@@ -297,6 +297,19 @@ WORKLOADS: Final[dict[str, Workload]] = {
         **REHEARSED,
     ),
     "in-a-session": Workload(our_calls.in_a_session, settings={**PLAIN, "session_bridge": True}, **REHEARSED),
+    "many-streams": Workload(
+        our_calls.many_streams,
+        settings={**PLAIN, "streaming": True, "max_event_ids_per_call": 3},
+        media=True,
+        **REHEARSED,
+    ),
+    "speaking-at-once": Workload(our_calls.speaking_at_once, settings=PLAIN, **REHEARSED),
+    "said-and-there": Workload(
+        our_calls.said_and_there,
+        settings=PLAIN,
+        plan=FaultPlan((Fault(("fsync",), LOG, occurrence=5, errno="EIO"), Fault(("truncate",), LOG, errno="EIO"))),
+        **REHEARSED,
+    ),
     "heard-for-long": Workload(
         our_calls.heard_for_long, settings={**PLAIN, "streaming": True}, media=True, **REHEARSED
     ),

@@ -159,6 +159,9 @@ async def long_memory(stage: Stage) -> None:
     for number in range(5):
         await stage.later(1.0)
         provider.say(call, f"sentence number {number}")
+        await stage.quiet(0.1)
+        kept = (stage.shown(call) or {}).get("processedEventIds", ())
+        stage.expect(len(kept) == 3, f"{len(kept)} events are remembered, and not three")
     await stage.later(1.0)
     await stage.restart()
     for number in range(8, 14):

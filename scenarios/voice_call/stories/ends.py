@@ -68,8 +68,9 @@ async def nobody_there(stage: Stage) -> None:
     await stage.later(5.0)
     await client.initiate("ring-1", FAR_AWAY, message="nobody hears this")
     await stage.later(24.0)
-    provider.fail("hang_up", "unavailable", times=6)
-    await stage.later(UNANSWERED_S)
+    provider.fail("hang_up", "unavailable", times=8)
+    for _ in range(12):
+        await stage.later(UNANSWERED_S / 9)
     await stage.later(20.0)
     stage.expect(not provider.live_calls(), "somebody is left on the line")
 
@@ -157,6 +158,17 @@ async def ended_before_told(stage: Stage) -> None:
     if name is not None:
         await asyncio.gather(client.end("end-1", name), stage.later(3.0))
     stage.expect(stage.state("out-1") == "hangup-bot", f"a call that we have ended is shown as {stage.state('out-1')}")
+    provider.speak_plainly()
+    for number, reason in ((2, "hangup-bot"), (3, "no word that anybody knows")):
+        name = await client.initiate(f"talk-{number}", FAR_AWAY, mode="conversation")
+        await stage.later(2.0)
+        provider.fail("hang_up", "slow", delay_s=2.0)
+        if name is not None:
+            await asyncio.gather(client.end(f"end-{number}", name, reason=reason), stage.later(3.0))
+        state = stage.state(f"out-{number}")
+        stage.expect(
+            state == "hangup-bot", f"a call that we have ended, and that was reported as completed, is {state}"
+        )
 
 
 async def unreported_answers(stage: Stage) -> None:
@@ -169,7 +181,9 @@ async def unreported_answers(stage: Stage) -> None:
         provider.lose()
     provider.tell(calls[0], "call.active")
     provider.say(calls[1], "here I am")
-    await stage.later(MAX_DURATION_S - 3.0)
+    await stage.later(10.0)
+    await stage.restart()
+    await stage.later(MAX_DURATION_S - 13.0)
     for call in calls:
         stage.expect(stage.live(call), f"{call} is ended before its cap")
     await stage.later(6.0)

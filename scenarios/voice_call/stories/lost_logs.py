@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable
 from typing import Final
 
-from scenarios.voice_call.log_lines import fields_of, log_of, put, read_lines, scratched, sealed
+from scenarios.voice_call.log_lines import fields_of, log_of, put, read_lines, resealed, scratched, sealed
 from scenarios.voice_call.manager.store import StoreUnavailable
 from scenarios.voice_call.stage import FAR_AWAY, FRIEND, OTHER_FRIEND, Stage
 from scenarios.voice_call.stories.odd_logs import LONG, Lines, handed_over, shown, without_last_end
@@ -163,6 +163,46 @@ async def beginning_lost(stage: Stage) -> None:
         await stage.client.end("end-1", name)
     await stage.later(3.0)
     stage.expect(not provider.remote("out-1").alive, "a call without beginning cannot be hung up")
+
+
+async def answer_lost(stage: Stage) -> None:
+    """The answers of three calls are lost with their lines: what is left proves that somebody talks, and since when."""
+    provider = stage.provider
+    calls = [await stage.picked_up(caller, stays=True) for caller in (FRIEND, OTHER_FRIEND, FRIEND)]
+    await stage.later(3.0)
+    said = provider.say(calls[0], "I am here")
+    provider.tell(calls[1], "call.active")
+    await stage.quiet()
+    for call in calls:
+        provider.damaged(call)
+    before = shown(stage)
+    await handed_over(stage, lambda lines: b"".join(_without_answers(lines)))
+    since = {calls[0]: 0 if said is None else int(said.body["timestamp"])}
+    for one in before.values():
+        call = one["providerCallId"]
+        deadlines = (stage.shown(call) or {}).get("deadlines")
+        cap = stage.manager.config.max_duration_ms + since.get(call, one["startedAt"])
+        stage.expect(deadlines == {"max-duration": cap}, f"the deadlines of {call} are {deadlines}, its cap is {cap}")
+
+
+def _without_answers(lines: Lines) -> Lines:
+    """Two of them cannot be read; of the third the time is not there."""
+    changed: Lines = []
+    answers, newer = 0, b""
+    for line in lines:
+        answers += (answered := fields_of(line)["kind"] == "call.answered")
+        if answered and answers == 3:
+            body = fields_of(line)["body"]
+            for field in ("answeredAt", "deadlines"):
+                del body["set"][field]
+            changed.append(resealed(line, body=body))
+            last = fields_of(lines[-1])["seq"]
+            newer = sealed(
+                {"v": 2, "seq": last + 1, "gen": 1, "call": fields_of(line)["call"], "kind": "other", "body": {}}
+            )
+        else:
+            changed.append(scratched(line) if answered else line)
+    return [*changed, newer]
 
 
 def _only_names(lines: Lines, call: str) -> Lines:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 
+from scenarios.voice_call.remote_media import Mood
 from scenarios.voice_call.stage import FAR_AWAY, FRIEND, OTHER_FRIEND, Stage
 from scenarios.voice_call.stories.damage import take_all_room
 from scenarios.voice_call.terms import RING_S
@@ -76,6 +77,13 @@ async def lost_questions(stage: Stage) -> None:
     provider.say("out-1", "Ada")
     await stage.quiet()
     stage.expect(asked.done() and await asked == "Ada", "an answer is lost because the provider goes on listening")
+    provider.fail("play", "slow", delay_s=3.0)
+    asked = asyncio.create_task(client.continue_call("ask-3", name, "how are you?"))
+    await stage.later(1.0)
+    turn = (stage.shown("out-1") or {}).get("turn") or {}
+    provider.say("out-1", "quite well", turn_token=turn.get("token"))
+    await stage.later(3.0)
+    stage.expect(asked.done() and await asked == "quite well", "who answers before the question is over is not heard")
     provider.fail("play", "slow", delay_s=3.0)
     asked = asyncio.create_task(client.continue_call("ask-2", name, "and your age?"))
     await stage.later(1.0)
@@ -213,11 +221,13 @@ async def nameless_ring(stage: Stage) -> None:
     provider.keep_keys_to_itself()
     provider.fail("dial", "unanswered")
     provider.fail("find_by_key", "unavailable", times=6)
+    provider.fail("hang_up", "unavailable", times=3)
     name = await client.initiate("dial-1", FAR_AWAY, mode="conversation")
     await stage.later(RING_S + 2.0)
     one = stage.manager.status(name or "") or {}
     stage.expect(one.get("endReason") == "failed", f"a dial of which nobody knows anything is {one.get('endReason')}")
-    await stage.later(64.0)
+    for _ in range(130):
+        await stage.later(2.0)
     stage.expect(not provider.live_calls(), "a call that was given up is still on the line")
 
 
@@ -269,9 +279,71 @@ async def heard_for_long(stage: Stage) -> None:
     """A stream that shows signs of life is not given up, although nothing is said for longer than silence may last."""
     provider = stage.provider
     call = await stage.picked_up(FRIEND, stays=True)
+    first = [stream.token for stream in provider.media.of(call)] or ["none"]
     await stage.later(50.0)
     stage.expect(stage.live(call), "a call whose stream is there was ended for its silence")
     provider.say(call, "I was thinking")
     await stage.quiet()
+    provider.reconnect(call)
+    await stage.quiet()
+    provider.duplicate(f"{call}-2")
+    await provider.knock_stream("stream-used", call, first[0])
+    await stage.quiet()
+    provider.drop_stream(call)
+    await stage.quiet(0.5)
+    provider.duplicate(f"{call}-2")
+    await stage.quiet(0.5)
+    provider.reconnect(call)
+    await stage.quiet()
+    provider.media.moods += [Mood("slow", 1, 3.0)]
+    provider.say(call, "what do you think of it?")
+    await stage.quiet(0.5)
+    provider.leave(call)
+    await stage.quiet(0.5)
+    provider.duplicate(f"{call}-2")
+    await stage.quiet()
+
+
+async def many_streams(stage: Stage) -> None:
+    """A stream is moved again and again, and only a few events of the call are remembered."""
+    provider = stage.provider
+    call = await stage.picked_up(FRIEND)
+    for number in range(4):
+        provider.reconnect(call)
+        await stage.quiet()
+        provider.tell(call, "call.silence", durationMs=number)
+        await stage.quiet()
     provider.leave(call)
     await stage.quiet()
+
+
+async def speaking_at_once(stage: Stage) -> None:
+    """We say two things at the same time; the call speaks until the second is over."""
+    provider, client = stage.provider, stage.client
+    name = await client.initiate("talk-1", FAR_AWAY, mode="conversation")
+    await stage.later(2.0)
+    if name is None:
+        return
+    provider.fail("play", "slow", delay_s=2.0)
+    first = asyncio.create_task(client.speak("speak-1", name, "one moment please"))
+    await stage.later(1.0)
+    provider.fail("play", "slow", delay_s=3.0)
+    second = asyncio.create_task(client.speak("speak-2", name, "just one moment"))
+    await stage.later(2.0)
+    stage.expect(first.done() and not second.done(), "of two sentences the first takes longer")
+    stage.expect(stage.state("out-1") == "speaking", f"something is being said, and the call is {stage.state('out-1')}")
+    await stage.later(2.0)
+    stage.expect(stage.state("out-1") == "listening", f"nobody speaks, and the call is {stage.state('out-1')}")
+    await asyncio.gather(first, second)
+
+
+async def said_and_there(stage: Stage) -> None:
+    """What was said is on the disk although the disk refused it: it is written down once."""
+    call = await stage.picked_up(FRIEND, stays=True)
+    known = (stage.shown(call) or {}).get("callId", "")
+    await stage.client.speak("speak-1", known, "one moment please")
+    await stage.later(4.0)
+    lines = [line["text"] for line in (stage.shown(call) or {}).get("transcript", ())]
+    stage.expect(
+        lines.count("one moment please") == 1, f"what was said once is written {lines.count('one moment please')} times"
+    )

@@ -99,7 +99,17 @@ async def every_state(stage: Stage) -> None:
 async def odd_ends(stage: Stage) -> None:
     """Each reason there is for an end, one that nobody knows, and none at all."""
     provider = stage.provider
-    for reason in ("completed", "hangup-user", "busy", "no-answer", "voicemail", "error", "failed", "timeout"):
+    for reason in (
+        "completed",
+        "hangup-user",
+        "hangup-bot",
+        "busy",
+        "no-answer",
+        "voicemail",
+        "error",
+        "failed",
+        "timeout",
+    ):
         call = provider.ring(FRIEND)
         await stage.quiet()
         provider.leave(call, reason)
