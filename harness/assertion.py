@@ -1,13 +1,12 @@
 """`crash_test`: the gate as an assertion, for any program, in ten lines."""
 
+import dataclasses
 import inspect
 import os
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, Literal
-
-import msgspec
 
 from harness.callables import CallableScenario, Recovered, Workload, collected
 from harness.durability.profiles import profile as known_profile
@@ -70,8 +69,8 @@ def crash_test(
     if number > 1:
         scenario.reference += f"#{number}"
     if budget is not None:
-        settings = msgspec.structs.replace(settings, budget_s=budget)
-    explore(scenario, msgspec.structs.replace(settings, profiles=names, seed=scenario.seed), place, bool(faults), bound)
+        settings = dataclasses.replace(settings, budget_s=budget)
+    explore(scenario, dataclasses.replace(settings, profiles=names, seed=scenario.seed), place, bool(faults), bound)
 
 
 def explore(scenario: AnyScenario, settings: Settings, place: Place, faults: bool = True, bound: int = 65_536) -> None:
@@ -137,7 +136,9 @@ def _fail(report: Report, out: Path, place: Place, mends: Mapping[int, Sequence[
     for result in report.results:
         for finding in result.total.findings:
             mend = mends.get(id(finding), ())
-            text += [*lines(finding, _command(repros[id(finding)], place), mend), ""]
+            command = _command(repros[id(finding)], place)
+            active().commands.append(command)
+            text += [*lines(finding, command, mend), ""]
         text += [f"inconclusive: {reason}" for reason in result.reasons]
     if report.outcome is Outcome.INCONCLUSIVE:
         raise RuntimeError("\n".join(["nothing is proved:", *text]))

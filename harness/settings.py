@@ -1,25 +1,29 @@
-"""What the surroundings of a `crash_test` call ask for: the pytest plugin sets it, without it the defaults hold."""
+"""What the surroundings of a `crash_test` call ask for: the pytest plugin sets it, without it the defaults hold.
+
+Every pytest where the plugin is installed imports this: it needs nothing that pytest has not imported already.
+"""
 
 import contextlib
+import dataclasses
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
 
-
-class Place(msgspec.Struct, frozen=True):
+@dataclasses.dataclass(frozen=True)
+class Place:
     """The running test: how it is found again (`file.py::Class::test[parameter]`), and whether only pytest can run it."""
 
     reference: str
     only_pytest: bool
 
 
-class Settings(msgspec.Struct):
+@dataclasses.dataclass
+class Settings:
     """`replay` takes over every crash_test call: it gets the scenario and raises what the saved case shows.
 
-    `replayed` says that it found the call it belongs to; `calls` counts them for each
-    test; `place` is the running one.
+    `replayed` says that it found the call it belongs to; `calls` counts them for each test; `place` is the running one.
+    `reports` and `commands` (those that replay what was found) are of the running test.
     """
 
     profiles: tuple[str, ...] = ()
@@ -30,14 +34,16 @@ class Settings(msgspec.Struct):
     replay_of: str = ""
     replayed: bool = False
     place: Place | None = None
-    calls: dict[str, int] = msgspec.field(default_factory=dict)
-    reports: list[Any] = msgspec.field(default_factory=list)
+    calls: dict[str, int] = dataclasses.field(default_factory=dict)
+    reports: list[Any] = dataclasses.field(default_factory=list)
+    commands: list[str] = dataclasses.field(default_factory=list)
 
     def begin(self, place: Place) -> None:
         """A test begins: nothing of the one before counts any more."""
         self.place, self.replayed = place, False
         self.calls.clear()
         self.reports.clear()
+        self.commands.clear()
 
 
 _active = Settings()
