@@ -11,7 +11,7 @@ from harness.commands.options import Decorator
 root_option: Final = click.option(
     "--root",
     required=True,
-    type=click.Path(path_type=Path, file_okay=True),
+    type=Path,  # click.Path would look at it: a mount that does not answer would keep us waiting
     metavar="DIR",
     help="Folder to mount on; empty, or not there yet.",
 )

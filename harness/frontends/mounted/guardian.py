@@ -221,9 +221,14 @@ class Guardian:
 
 def is_mounted(folder: str) -> bool:
     """Whether a mount of ours lies on the folder; asks the mount table, for the folder itself may not answer."""
+    return any(" fuse.harness " in line for line in mounts_on(folder))
+
+
+def mounts_on(folder: str) -> list[str]:
+    """The lines of the mount table (proc(5), mountinfo) about this very folder."""
     escaped = folder.replace("\\", "\\134").replace(" ", "\\040").replace("\t", "\\011").replace("\n", "\\012")
     with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as table:
-        return any(line.split(" ", 5)[4] == escaped and " fuse.harness " in line for line in table)
+        return [line for line in table if line.split(" ", 5)[4] == escaped]
 
 
 def processes_of(folder: str) -> set[int]:

@@ -5,6 +5,8 @@ import shutil
 from pathlib import Path
 from typing import Final
 
+from harness.frontends.mounted.guardian import mounts_on
+
 DEVICE: Final = "/dev/fuse"
 TOOL: Final = "fusermount3"
 
@@ -30,11 +32,12 @@ def find_tool() -> str:
 
 def prepare_root(root: Path) -> Path:
     """The folder to mount on, made where there is none. MountError where it is no empty folder of ours to cover."""
+    root = root.parent.resolve() / root.name
+    if mounts_on(str(root)):  # asked before anything else: a mount whose server does not answer keeps us waiting
+        raise MountError(f"{root} is busy: something is mounted there already, unmount it (`{TOOL} -u -z {root}`)")
+    root = root.resolve()
     try:
         root.mkdir(parents=True, exist_ok=True)
-        root = root.resolve()
-        if os.path.ismount(root):
-            raise MountError(f"{root} is busy: something is mounted there already, unmount it (`{TOOL} -u {root}`)")
         content = os.listdir(root)
     except (FileExistsError, NotADirectoryError):
         raise MountError(f"{root} is not a folder: name one that is empty or does not exist yet") from None

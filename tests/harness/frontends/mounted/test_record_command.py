@@ -9,7 +9,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from harness.cli import main
-from harness.trace import Create, Fsync, Mark, Write, decode
+from harness.frontends.mounted.choke_point import ChokePoint
+from harness.frontends.mounted.inodes import InodeTable
+from harness.frontends.mounted.keeper import Keeper
+from harness.frontends.mounted.session import Session
+from harness.trace import Create, Fsync, Mark, Trace, Write, decode
 
 APPEND = (
     "import os; f = open(os.environ['HARNESS_ROOT'] + '/log', 'w'); f.write('x'); f.flush(); os.fsync(f.fileno()); "
@@ -105,6 +109,14 @@ def test_a_root_that_cannot_be_covered_is_one_sentence(monkeypatch: pytest.Monke
     assert "is not a folder" in sentence(record("--root", file, *output))
     assert "is not a folder" in sentence(record("--root", file / "below", *output))
     assert sentence(record("--root", busy, *output)).startswith("/proc is busy: something is mounted there already")
+
+
+@pytest.mark.fuse
+def test_a_mount_that_does_not_answer_is_told_to_be_busy(root: Path, tmp_path: Path) -> None:
+    with Keeper() as keeper, Session(root, InodeTable(), ChokePoint(Trace()), keeper):
+        assert sentence(record("--root", root, "-o", tmp_path / "t", "true")) == (
+            f"{root} is busy: something is mounted there already, unmount it (`fusermount3 -u -z {root}`)"
+        )
 
 
 @pytest.mark.parametrize(
