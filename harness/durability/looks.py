@@ -40,7 +40,8 @@ WHOLE: Final = Span(0, ALL)
 def spans_of(looks: Iterable[int | Look], nodes: Mapping[int, Node]) -> list[tuple[int, Span]]:
     """(inode, what of it) in the order of the looks, without what was known already. A number is a look at the whole.
 
-    `nodes`: those that the run began with. What is not a file among them is the run's own, or part of the names.
+    `nodes`: those that the run began with. What is not a file among them is the run's own, or part of the names. A look
+    stays what it was asked for, also where the file was short: in another state it may be longer, and the rest not asked.
     """
     found: list[tuple[int, Span]] = []
     known: dict[int, list[Span]] = {}
@@ -57,26 +58,15 @@ def spans_of(looks: Iterable[int | Look], nodes: Mapping[int, Node]) -> list[tup
             continue
         assert isinstance(node, File)
         size = node.size
-        span = _span(start, end, size, SIZE in seen)
-        if span is WHOLE:
-            if found and found[-1] == (ino, SIZE):
-                found.pop()  # who asks how much there is and takes all of it has asked for the whole
-        elif seen and is_known(span, seen, size):
+        span = SIZE if start < 0 else WHOLE if end == ALL else Span(start // SECTOR, -(-end // SECTOR))
+        if seen and is_known(span, seen, size):
             continue
+        if start == 0 and size <= end <= size + 1 and found and found[-1] == (ino, SIZE):
+            found.pop()
+            span = WHOLE  # who asks how much there is and takes all of it has asked for the whole
         found.append((ino, span))
         seen.append(span)
     return found
-
-
-def _span(start: int, end: int, size: int, sized: bool) -> Span:
-    if start < 0:
-        return SIZE
-    if not start and end > size:
-        return WHOLE
-    first, last = start // SECTOR, -(-end // SECTOR)
-    if last * SECTOR > size or (sized and end >= size):
-        last = ALL
-    return Span(first, last) if first or last != ALL else WHOLE
 
 
 def is_known(span: Span, seen: Iterable[Span], size: int) -> bool:
@@ -94,10 +84,10 @@ def is_known(span: Span, seen: Iterable[Span], size: int) -> bool:
 
 
 def answer(file: File, span: Span) -> int:
-    """What a look at this span of `file` is told, as a key."""
+    """What a look at this span of `file` is told, as a key; that of the file where it is told all."""
     if span.first < 0:
         return file.size
-    if span.first == 0 and span.last == ALL:
+    if span.first == 0 and file.size <= span.last * SECTOR:
         return file.key
     end = min(file.size, span.last * SECTOR)
     key = size_key(end)

@@ -28,7 +28,8 @@ sampled as `KillPoint.states` does it: prefixes, all but one, only one, one for 
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from harness.durability.looks import WHOLE, Look, Span, answer
+from harness.disk import SECTOR
+from harness.durability.looks import Look, Span, answer
 from harness.durability.readings import Observed, Reading
 from harness.durability.rows import Version
 from harness.durability.scenes import Scene, file_at
@@ -165,7 +166,7 @@ class ObservableStates:
         if isinstance(now, Version):
             yield decided, reading.answer(answer(now.file(), span))
             return
-        if now is None and span == WHOLE:
+        if now is None and span.first == 0 and versions.largest() <= span.last * SECTOR:
             for version in self._whole(versions):
                 yield {**decided, ino: version}, reading.answer(version.key)
             return

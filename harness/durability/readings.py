@@ -7,6 +7,7 @@ runs that got the same answers do the same.
 from collections.abc import Collection
 from typing import NamedTuple
 
+from harness.disk import SECTOR
 from harness.durability.looks import WHOLE, Look, Span, answer, inode_of, is_known, spans_of
 from harness.durability.scenes import file_at
 from harness.durability.trees import CrashImage
@@ -59,7 +60,7 @@ class Observed:
         key = image.state_key
         reading = self.shapes.get(key[0]) or self.root(key[0])
         while reading.known and (question := reading.next) is not None:
-            told = key[question.file + 1] if question.span is WHOLE else _answer(image, question)
+            told = _answer(image, question)
             reading = reading.answers.get(told) or reading.answer(told)
         return reading
 
@@ -68,7 +69,7 @@ class Observed:
         reading = self.shapes.get(image.state_key[0]) or self.root(image.state_key[0])
         files = image.files
         question = reading.next
-        if question is not None and question.span is WHOLE:
+        if question is not None and _shows_all(image, question):
             # By far the commonest run looks at one file, all of it, and its leaf has been found before it ran.
             leaf = reading.answers.get(image.state_key[question.file + 1])
             if leaf is not None and not leaf.known:
@@ -85,14 +86,12 @@ class Observed:
             question = reading.next
             if question is None:
                 return reading
-            file, span = question
-            if span is WHOLE:
-                whole.append(files[file])
-                key = image.state_key[file + 1]
-                reading = reading.answers.get(key) or reading.answer(key)
-                continue
-            asked.setdefault(file, []).append(span)
-            reading = reading.answer(_answer(image, question))
+            if _shows_all(image, question):
+                whole.append(files[question.file])
+            else:
+                asked.setdefault(question.file, []).append(question.span)
+            told = _answer(image, question)
+            reading = reading.answers.get(told) or reading.answer(told)
         left = [look for look in looks if inode_of(look) not in whole] if whole else looks
         for ino, span in spans_of(left, image.nodes) if left else ():
             if ino not in files:
@@ -106,7 +105,15 @@ class Observed:
         return reading
 
 
+def _shows_all(image: CrashImage, question: Question) -> bool:
+    """Whether the answer is all of the file, its end included."""
+    span = question.span
+    return span.first == 0 and (
+        span is WHOLE or file_at(image.nodes, image.files[question.file]).size < span.last * SECTOR
+    )
+
+
 def _answer(image: CrashImage, question: Question) -> int:
-    if question.span is WHOLE:
+    if _shows_all(image, question):
         return image.state_key[question.file + 1]
     return answer(file_at(image.nodes, image.files[question.file]), question.span)

@@ -36,6 +36,7 @@ class FileVersions:
         "_history",
         "_inside",
         "_keys",
+        "_largest",
         "_listed",
         "_outside",
         "_pending",
@@ -54,6 +55,7 @@ class FileVersions:
         self.counts = range(high, low - 1, -1)
         self._rows: dict[int, Row] = {}
         self._shared: Shared = {}
+        self._largest = -1
         self._total: tuple[int, bool] | None = None
         self._listed: list[Version] | None = None
         self._keys: frozenset[int] | None = None
@@ -99,6 +101,12 @@ class FileVersions:
     def sizes(self) -> list[int]:
         """The size of each row."""
         return [self.size_of(count) for count in self.counts]
+
+    def largest(self) -> int:
+        """The size of the longest version."""
+        if self._largest < 0:
+            self._largest = max(self.sizes())
+        return self._largest
 
     def at_most(self) -> int:
         """The number of versions; too large only where two rows have one size, or `counted` says so."""

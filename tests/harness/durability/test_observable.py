@@ -4,7 +4,7 @@ import pytest
 
 from harness.disk import DiskImage, File
 from harness.durability.crash_states import CrashStates, KillPoint
-from harness.durability.looks import ALL, SIZE, WHOLE, Look, Span, spans_of
+from harness.durability.looks import SIZE, WHOLE, Look, Span, spans_of
 from harness.durability.profiles import PROFILES, Profile, profile, with_sector_tears
 from harness.durability.readings import Observed
 from harness.trace import Create, Fsync, Item, Link, Rename, Source, Truncate, Write
@@ -193,9 +193,11 @@ def test_a_second_look_splits_what_the_first_left_together() -> None:
 def test_looks_that_are_known_ask_nothing() -> None:
     nodes = base().nodes
     assert spans_of([(3, -1, -1), (3, 0, 601)], nodes) == [(3, WHOLE)]
-    assert spans_of([(3, 0, 8_192), (3, 600, 8_792), (3, -1, -1)], nodes) == [(3, WHOLE)]
+    assert spans_of([(3, 0, 8_192), (3, 600, 8_792), (3, -1, -1)], nodes) == [(3, Span(0, 16))]
     assert spans_of([(3, 0, 100), (3, 100, 500), (3, 0, 512)], nodes) == [(3, Span(0, 1))]
-    assert spans_of([(3, -1, -1), (3, 700, 800), (3, 520, 530)], nodes) == [(3, SIZE), (3, Span(1, ALL))]
+    assert spans_of([(3, -1, -1), (3, 700, 800), (3, 520, 530)], nodes) == [(3, SIZE), (3, Span(1, 2))]
+    empty = base().apply(Truncate(3, 0)).nodes
+    assert spans_of([(3, -1, -1), (3, 0, 1)], empty) == [(3, SIZE)]
     assert spans_of([2, 99, (99, -1, -1)], nodes) == []
 
 
@@ -216,6 +218,29 @@ def test_a_sampled_kill_point_does_not_say_what_its_states_stand_for() -> None:
         states.read([3])
     with pytest.raises(ValueError, match="left out"):
         states.stand_for()
+
+
+def test_a_short_file_does_not_make_a_look_longer_than_it_was() -> None:
+    """Record by record from the start: what is seen first is an empty file, at the kill-point before the first append."""
+    observed = Observed()
+    walk = CrashStates(base().apply(Truncate(3, 0)), with_sector_tears(profile("ext4")))
+    runs = 0
+    for position, item in enumerate([None, Write(3, 0, b"r" * 4_200), Write(3, 4_200, b"s" * 300)]):
+        if item is not None:
+            walk.feed(position - 1, item)
+        states = walk.at().observable(observed)
+        for _, image in states:
+            content = image.read_file("/data/state")
+            looks: list[int | Look] = []
+            for start in range(0, 5_000, 300):
+                looks.append((3, start, start + 300))
+                if len(content) < start + 300 or 0 in content[start : start + 300]:
+                    break
+            states.read(looks)
+        assert states.exhaustive
+        runs += states.yielded
+    assert runs < 120
+    assert walk.at().distinct > 1_000
 
 
 # -- beyond the bound
