@@ -8,6 +8,7 @@ are not synced before the commit is reported.
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -185,3 +186,21 @@ def test_git_that_syncs_everything_still_forgets_the_last_commit(tmp_path: Path)
     found = commits_in_git(tmp_path, "core.fsync=all", "core.fsyncMethod=fsync")
     assert [one["summary"].partition(" ")[0] for one in found] == ["commit"]
     assert "the rename of /repo/.git/refs/heads/master.lock" in found[0]["operation"]
+
+
+@pytest.mark.slow
+def test_the_reference_call_manager_holds_over_http_when_it_is_killed(tmp_path: Path) -> None:
+    """Each state costs two starts of a web server's worth of Python: every one of a killed process, and no others."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    document = swept(
+        tmp_path,
+        setup="true",
+        program=[PYTHON, "-m", "scenarios.programs.call_manager.drive", "{root}", str(port)],
+        check=f"{PYTHON} -m scenarios.programs.call_manager.check",
+        profiles=("process",),
+    )
+    assert document["outcome"] == "held"
+    states = document["scenarios"][0]["crash_states"]
+    assert states["exhaustive"] and states["checked"] == states["distinct"] > 20
