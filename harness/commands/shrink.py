@@ -67,20 +67,19 @@ def shrink(
 
 def _shrunk_case(file: Path, folder: Path, budget_s: float) -> dict[str, Any]:
     from harness.explore.life import WorldEscape
-    from harness.repro import ReproError, changed_sources, load, save, scenario_of
+    from harness.repro import ReproError, load, save, scenario_of
     from harness.shrinking.saved_case import shrink, size_of
 
     try:
         loaded = load(file)
-        scenario = scenario_of(loaded)
-        for warning in changed_sources(loaded.case):
-            click.echo(f"warning: {warning}", err=True)
-        result = shrink(loaded, scenario, budget_s)
+        result = shrink(loaded, scenario_of(loaded), budget_s)
     except ReproError as error:
         raise click.UsageError(str(error)) from None
     except WorldEscape as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(4)
+    for warning in result.warnings:
+        click.echo(f"warning: {warning}", err=True)
     found = result.file
     smaller = found is not None and found != loaded
     return {
@@ -134,7 +133,8 @@ def _tell(screen: "Console", told: dict[str, Any], quiet: bool) -> None:
     say(f"before  {told['before']}")
     say(f"after   {told['after']}")
     ending = "" if told["finished"] else "; the time ended before nothing smaller was left to try (--budget)"
-    say(f"{told['verdict']} still; {told['tries']} tries{ending}")
+    tries = f"{told['tries']} {'try' if told['tries'] == 1 else 'tries'}"
+    say(f"{told['verdict']} still; {tries}{ending}")
     if not told["smaller"]:
         say("nothing smaller shows it: the case stays as it is")
         return

@@ -4,7 +4,7 @@ from harness.clock import machine_seconds
 
 
 class Attempts:
-    """`budget_s` are seconds of the machine from now on; once they are over no further try is made, but the first is."""
+    """`budget_s` are seconds of the machine from now on; once they are over no further try is made."""
 
     def __init__(self, budget_s: float) -> None:
         self.made = 0
@@ -13,7 +13,7 @@ class Attempts:
 
     def another(self) -> bool:
         """Whether one more may be made; it is counted."""
-        if self.made and machine_seconds() > self._deadline:
+        if machine_seconds() > self._deadline:
             self.cut_short = True
             return False
         self.made += 1

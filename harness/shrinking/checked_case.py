@@ -60,7 +60,8 @@ def shrink_check(case: CaseFile, used: Checker, budget_s: float) -> ShrunkCheck:
                 return False
             return answer(state, disk).verdict == case.found.verdict
 
-        if not attempts.another() or answer(case.state, image).verdict != case.found.verdict:
+        attempts.made += 1
+        if answer(case.state, image).verdict != case.found.verdict:
             return ShrunkCheck(None, attempts.made, attempts.cut_short)
         state = smallest_state(run.base, run.items, 0, case.state, refused)
         if state == case.state:

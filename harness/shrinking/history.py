@@ -47,6 +47,19 @@ def payload(steps: Steps) -> int:
     return sum(_length(step.arguments) for step in steps)
 
 
+def faults_of(steps: Steps) -> int:
+    """Faults of all plans in the steps; steps come from a file and may hold anything."""
+    count = 0
+    for step in steps:
+        if step.do == FAULT:
+            try:
+                plan = msgspec.json.decode(str(step.arguments.get("plan")), type=FaultPlan)
+            except (msgspec.MsgspecError, ValueError):
+                continue
+            count += len(plan.faults) + (plan.budget is not None)
+    return count
+
+
 def _simplest(step: Step, actions: Mapping[str, Action], shows: Callable[[Step], bool]) -> Step:
     match step.do:
         case "act":

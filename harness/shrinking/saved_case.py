@@ -19,12 +19,12 @@ from harness.explore.play import CaseMismatch, Played, play
 from harness.explore.recording import AnyScenario, Recording, record
 from harness.explore.saved_case import Death, SavedCase
 from harness.faults import FaultPlan
-from harness.repro import ReproFile, source_digests
+from harness.repro import ReproFile, replay, source_digests
 from harness.shrinking.attempts import Attempts
 from harness.shrinking.crash_state import smallest_state
 from harness.shrinking.fault_plan import smallest_plan
 from harness.shrinking.fewest import fewest
-from harness.shrinking.history import payload, smallest_steps
+from harness.shrinking.history import faults_of, payload, smallest_steps
 from harness.statemachine import words
 
 BUDGET_S: Final = 20.0
@@ -61,17 +61,15 @@ class Shrunk(msgspec.Struct, frozen=True):
     file: ReproFile | None
     tries: int
     cut_short: bool
+    warnings: tuple[str, ...] = ()
 
 
 def size_of(case: SavedCase) -> Size:
     plans = [plan for plan in (case.plan, case.recovery_plan) if plan is not None]
-    drawn = [
-        msgspec.json.decode(str(step.arguments["plan"]), type=FaultPlan) for step in case.steps if step.do == "fault"
-    ]
     return Size(
         steps=max(1, len(case.steps)),
         deaths=len(case.deaths) + sum(step.do == "die" for step in case.steps),
-        faults=sum(len(plan.faults) + (plan.budget is not None) for plan in (*plans, *drawn)),
+        faults=sum(_faults(plan) for plan in plans) + faults_of(case.steps),
         missing=sum(len(death.state.missing) + (death.state.cut is not None) for death in case.deaths),
         position=case.deaths[-1].position if case.deaths else 0,
         payload=payload(case.steps),
@@ -79,14 +77,20 @@ def size_of(case: SavedCase) -> Size:
 
 
 def shrink(file: ReproFile, scenario: AnyScenario, budget_s: float = BUDGET_S) -> Shrunk:
-    """The smallest case that is found from that of `file` within `budget_s` seconds of the machine."""
-    search = _Search(scenario, file.case, budget_s)
+    """The smallest case that is found from that of `file` within `budget_s` seconds of the machine, after one replay.
+
+    Where the sources have changed, that of a replay that has looked for it anew. Raises ReproError as `replay` does.
+    """
+    replayed = replay(file, scenario)
+    if not replayed.violated:
+        return Shrunk(None, 1, False, replayed.warnings)
+    given = replayed.file.case
+    search = _Search(scenario, given, budget_s)
     with session():
-        if not search.shows(file.case):
-            return Shrunk(None, search.attempts.made, False)
         case = search.smallest()
-        if case == file.case:
-            return Shrunk(file, search.attempts.made, search.attempts.cut_short)
+        if case == given:
+            kept = file if given == file.case else replayed.file
+            return Shrunk(kept, search.attempts.made, search.attempts.cut_short, replayed.warnings)
         told, played = search.told(case)
         cause, profiles = search.explained(case, played, told)
     case = msgspec.structs.replace(
@@ -99,7 +103,7 @@ def shrink(file: ReproFile, scenario: AnyScenario, budget_s: float = BUDGET_S) -
     smaller = msgspec.structs.replace(
         file, case=case, operation=cause.operation, source=cause.source, profiles=profiles
     )
-    return Shrunk(smaller, search.attempts.made, search.attempts.cut_short)
+    return Shrunk(smaller, search.attempts.made, search.attempts.cut_short, replayed.warnings)
 
 
 class _Search:
@@ -199,6 +203,10 @@ class _Search:
         if first is None:
             first = self._recordings[key] = record(self._scenario, case.workload, case.seed, plan=case.plan)
         return play(self._scenario, case, first)
+
+
+def _faults(plan: FaultPlan) -> int:
+    return len(plan.faults) + (plan.budget is not None)
 
 
 def _replace(case: SavedCase, **changes: object) -> SavedCase:

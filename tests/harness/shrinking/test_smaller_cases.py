@@ -15,7 +15,7 @@ from harness.explore.play import play
 from harness.explore.recording import record
 from harness.explore.saved_case import Death, SavedCase, Step
 from harness.faults import Fault, FaultPlan
-from harness.repro import ReproFile, replay, save
+from harness.repro import ReproError, ReproFile, replay, save
 from harness.shrinking.saved_case import shrink, size_of
 from harness.subjects import find_one
 
@@ -110,7 +110,10 @@ def test_histories_lose_steps_faults_and_large_numbers():
 def test_a_case_that_does_not_show_is_told_so():
     scenario = made(queue.Unsyncing)
     file = shown(scenario, deaths=(all_lost(scenario),))
-    assert shrink(file, made(queue.Queue)).file is None
+    other = msgspec.structs.replace(file, case=msgspec.structs.replace(file.case, verdict="double-applied"))
+    assert shrink(other, scenario).file is None
+    with pytest.raises(ReproError, match="cannot be played"):
+        shrink(file, made(queue.Queue))  # nothing is missing there
 
 
 def test_the_smallest_case_stays_as_it_is():
@@ -123,7 +126,7 @@ def test_a_budget_that_is_over_keeps_what_was_found_and_says_so():
     scenario = made(queue.Unsyncing)
     file = shown(scenario, deaths=(all_lost(scenario),))
     result = shrink(file, scenario, budget_s=1e-9)
-    assert result.file is file and result.cut_short and result.tries == 1
+    assert result.file is file and result.cut_short and result.tries == 0
 
 
 @pytest.fixture
@@ -151,6 +154,34 @@ def test_the_command_says_that_a_fixed_subject_has_nothing_to_shrink(saved):
     written(Path.cwd(), subject_files.LOSES.replace("sync=False", "sync=True"))
     result = asked("shrink", saved)
     assert result.exit_code == 0 and "does not show any more" in result.stdout
+
+
+@pytest.mark.parametrize(
+    "change, says",
+    [
+        (lambda text: text.replace('"position": ', '"position": 99'), "cannot be played"),
+        (
+            lambda text: text.replace('"steps": []', '"steps": [{"do": "fault", "arguments": {"plan": 3}}]'),
+            "does not fit",
+        ),
+        (lambda text: text.replace("test_bad", "test_gone"), "test_gone"),
+    ],
+)
+def test_the_command_refuses_a_case_that_cannot_be_played(saved, change, says):
+    path = Path(saved)
+    before = path.read_text()
+    path.write_text(change(before))
+    assert path.read_text() != before
+    result = asked("shrink", saved)
+    assert result.exit_code == 2 and says in result.stderr, result.output
+
+
+def test_a_violation_that_has_moved_is_looked_for_and_shrunk(saved):
+    moved = subject_files.LOSES.replace("def bad(mark):\n", "def bad(mark):\n    save('0')\n")
+    written(Path.cwd(), moved)
+    result = asked("shrink", saved)
+    assert result.exit_code == 1 and "looked for it anew" in result.stderr, result.output
+    assert asked("replay", result.stdout.split()[-1], "-q").exit_code == 1
 
 
 def test_the_command_refuses_what_is_no_case(here):
