@@ -33,7 +33,7 @@ from harness.durability.trees import CrashImage
 from harness.faults import FaultPlan, Injector
 from harness.frontends.mounted.keeper import Keeper
 from harness.frontends.mounted.recording import Recorded, Run, record
-from harness.trace import Mark, Source
+from harness.trace import FailedSync, Mark, Source
 
 STATES_PER_DEATH: Final = 3
 """Disks looked at per death and profile: all survived, only what had to, and one between. `harness crash` does all."""
@@ -166,7 +166,7 @@ class Examiner:
     def _after_deaths(
         self, run: RecordedRun, positions: Sequence[int], plan: FaultPlan, source: Source
     ) -> Iterator[Refusal]:
-        for name in self._profiles:
+        for name in self._modelling(run):
             walk = CrashStates(run.base, profile(name))
             done = 0
             for position in positions:
@@ -177,6 +177,11 @@ class Examiner:
                     answer = self.check(image, run.input_at(position))
                     if not answer.held:
                         yield self._refusal(run, position, state, image, answer, plan, source)
+
+    def _modelling(self, run: RecordedRun) -> list[str]:
+        """The profiles on whose file systems a failed sync leaves what it left in this run; all, where none failed."""
+        left = {item.cache for item in run.items if isinstance(item, FailedSync) and item.cache != "untouched"}
+        return [name for name in self._profiles if left <= {profile(name).failed_sync}]
 
     def _refusal(
         self,

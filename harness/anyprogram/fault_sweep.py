@@ -23,7 +23,7 @@ from harness.anyprogram.recorded_run import run_of
 from harness.anyprogram.state_home import state_home
 from harness.clock import machine_seconds
 from harness.durability.profiles import profile
-from harness.faults import LEAVES_CLEAN, FaultPlan, sweep_plans
+from harness.faults import LEAVES_CLEAN, Fault, FaultPlan, sweep_plans
 from harness.frontends.mounted.choke_point import CallRecord
 from harness.frontends.mounted.own_mounts import enter_own_mounts
 from harness.frontends.mounted.recording import Recorded, Run, record
@@ -34,6 +34,9 @@ from harness.trace import CachePolicy, Source
 PATIENCE_LEAST_S: Final = 5.0
 PATIENCE_FACTOR: Final = 20
 """Without a --timeout: a run with a fault may take this many times as long as the one without, and at least so long."""
+
+INTERRUPTIBLE: Final = frozenset({"open", "write", "truncate", "fsync", "fdatasync"})
+"""Calls that a signal may end with EINTR (their section 2 manual pages). In process the interpreter hides it (PEP 475)."""
 
 _WAIT_S: Final = 0.2
 
@@ -101,7 +104,14 @@ def planned(calls: Sequence[CallRecord], policies: Sequence[CachePolicy]) -> lis
         for plan in sweep_plans(call.kind, call.number, call.size):
             for variant in _variants(plan, policies):
                 plans.append(PlannedFault(call.number, call.source, variant))
+        if call.kind in INTERRUPTIBLE:
+            plans.append(PlannedFault(call.number, call.source, _interrupted(call)))
     return plans
+
+
+def _interrupted(call: CallRecord) -> FaultPlan:
+    """A signal came first: nothing happened, and whoever tries again succeeds."""
+    return FaultPlan((Fault((call.kind,), call=call.number, errno="EINTR"),))
 
 
 def _variants(plan: FaultPlan, policies: Sequence[CachePolicy]) -> Iterator[FaultPlan]:

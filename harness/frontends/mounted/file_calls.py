@@ -142,6 +142,8 @@ class FileCalls(Ground):
             return NO_DATA
         outcome = self.choke.ask("fdatasync" if data_only else "fsync", self.table.path(inode), 0, thread)
         handle = self.handles.get(number)
+        if outcome is not None and outcome.errno == errno.EINTR:
+            raise OSError(errno.EINTR, "a signal came first")  # nothing was tried: what is dirty stays dirty
         if outcome is not None and outcome.errno is not None:
             self.failed_syncs.fail(inode, handle, outcome)
             return NO_DATA  # told at the next sync only

@@ -98,6 +98,8 @@ def test_a_careful_program_holds(box: Path) -> None:
     assert runs["told"] > 30 and not runs["swallowed"] and not runs["hung"] and not runs["not reached"]
     assert document["scenarios"][0]["faults"]["planned"] == document["scenarios"][0]["faults"]["fired"] > 40
     assert runs["absorbed"], "short writes are retried"
+    interrupted = [run["behaviour"] for run in runs["runs"] if "EINTR" in run["fault"]]
+    assert len(interrupted) == 6 and set(interrupted) == {"absorbed"}, "the interpreter tries again (PEP 475)"
 
 
 @pytest.mark.fuse
@@ -117,6 +119,15 @@ def test_a_retried_sync_is_caught_by_a_power_cut(box: Path) -> None:
     result, document = fault(box, RETRIES_SYNC, "--profile", "strict", "--call", "4")
     assert result.exit_code == 1, result.output
     assert found(document) == {("swallowed-error", "fsync of log")}
+
+
+@pytest.mark.fuse
+def test_what_a_failed_sync_leaves_is_judged_where_it_is_left_so(box: Path) -> None:
+    """btrfs takes the file back, so the retry that returned 0 is caught by a death of the process already."""
+    result, document = fault(box, RETRIES_SYNC, "--profile", "btrfs", "--profile", "strict", "--call", "4")
+    assert result.exit_code == 1, result.output
+    reverted = [run for run in document["fault_runs"]["runs"] if "goes back to what was durable" in run["fault"]]
+    assert reverted and {run["behaviour"] for run in reverted if "once" in run["fault"]} == {"swallowed"}
 
 
 @pytest.mark.fuse

@@ -169,3 +169,17 @@ def test_a_lying_sync_syncs_nothing(python):
 def test_a_failed_sync_of_a_folder_is_told(python):
     recorded = run(python, "attempt(os.fsync, os.open('.', os.O_RDONLY))", Fault(("fsync",), errno="EIO"))
     assert recorded.trace.items == [FailedSync(1, 5, "drop-clean"), Mark("printed", "Input/output error")]
+
+
+def test_an_interrupted_call_did_nothing_and_may_be_tried_again(python):
+    """The interpreter does by itself (PEP 475): the program sees nothing, the trace has the second try only."""
+    text = APPEND + "attempt(os.write, fd, b'abc')\nattempt(os.fsync, fd)"
+    recorded = run(python, text, Fault(("write",), errno="EINTR"), Fault(("fsync",), errno="EINTR"))
+    assert [call.kind for call in recorded.calls] == ["open", "write", "write", "fsync", "fsync"]
+    assert recorded.trace.items == [
+        Create(2, 1, "f"),
+        Write(2, 0, b"abc"),
+        Mark("printed", "3"),
+        Fsync(2),
+        Mark("printed", "None"),
+    ]
