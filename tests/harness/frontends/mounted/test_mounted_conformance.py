@@ -81,7 +81,10 @@ def test_cpython_runs_its_tests_there(root: Path, tmp_path: Path, monkeypatch: p
     ],
     ids=lambda job: job[0].partition("=")[2] + job[-1].partition("=")[2],
 )
-def test_fio_verifies_what_it_wrote(root: Path, job: tuple[str, ...]) -> None:
+def test_fio_verifies_what_it_wrote(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, job: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)  # it leaves files where it runs
     words = ("--name=verified", "--directory={root}", "--verify=crc32c", "--verify_fatal=1", "--fsync=16")
     recorded, text = on_the_mount(root, installed("fio"), *words, *job)
     if "engine" in text and "not loadable" in text:
@@ -91,7 +94,8 @@ def test_fio_verifies_what_it_wrote(root: Path, job: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("stressor", STRESSORS)
-def test_stress_ng_finds_no_fault(root: Path, stressor: str) -> None:
+def test_stress_ng_finds_no_fault(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stressor: str) -> None:
+    monkeypatch.chdir(tmp_path)
     options = (
         "--verify",
         "--timeout",
