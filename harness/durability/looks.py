@@ -61,9 +61,10 @@ def spans_of(looks: Iterable[int | Look], nodes: Mapping[int, Node]) -> list[tup
         span = SIZE if start < 0 else WHOLE if end == ALL else Span(start // SECTOR, -(-end // SECTOR))
         if seen and is_known(span, seen, size):
             continue
-        if start == 0 and size <= end <= size + 1 and found and found[-1] == (ino, SIZE):
-            found.pop()
-            span = WHOLE  # who asks how much there is and takes all of it has asked for the whole
+        if start == 0 and end >= size and found and found[-1] == (ino, SIZE):
+            found.pop()  # who asks how much there is and takes all of it needs one answer, not two
+            if end <= size + 1:
+                span = WHOLE
         found.append((ino, span))
         seen.append(span)
     return found

@@ -196,6 +196,7 @@ def test_looks_that_are_known_ask_nothing() -> None:
     assert spans_of([(3, 0, 8_192), (3, 600, 8_792), (3, -1, -1)], nodes) == [(3, Span(0, 16))]
     assert spans_of([(3, 0, 100), (3, 100, 500), (3, 0, 512)], nodes) == [(3, Span(0, 1))]
     assert spans_of([(3, -1, -1), (3, 700, 800), (3, 520, 530)], nodes) == [(3, SIZE), (3, Span(1, 2))]
+    assert spans_of([(3, -1, -1), (3, 0, 8_192), (3, 600, 8_792)], nodes) == [(3, Span(0, 16))]
     empty = base().apply(Truncate(3, 0)).nodes
     assert spans_of([(3, -1, -1), (3, 0, 1)], empty) == [(3, SIZE)]
     assert spans_of([2, 99, (99, -1, -1)], nodes) == []
