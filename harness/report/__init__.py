@@ -1,1 +1,1 @@
-"""What people and machines read of a run: terminal, pages, bundles, JSON, JUnit, SARIF, Markdown. Nothing here decides anything."""
+"""What people and machines read of a run: terminal, pages, bundles, JSON and other forms. Nothing here decides anything."""
