@@ -256,6 +256,19 @@ def test_a_shared_mapping_is_written_back_by_its_sync(python):
     assert DiskImage.made_by(recorded.trace.items).digest() == recorded.image.digest()
 
 
+def test_behind_the_page_cache_shared_mappings_need_no_new_kernel(root):
+    text = (
+        "import mmap, os\n"
+        "f = open('{root}/f', 'w+b'); f.write(bytes(4096)); f.flush()\n"
+        "m = mmap.mmap(f.fileno(), 4096); m[10:15] = b'hello'; m.flush()\n"
+        "print(os.pread(f.fileno(), 5, 10).decode(), flush=True)\n"
+    )
+    recorded = record(Run(root, (sys.executable, "-S", "-c", text), time_limit_s=60, direct=False))
+    assert recorded.trace.items[-1] == Mark("printed", "hello")
+    assert any(isinstance(item, Fsync) for item in recorded.trace.items), "msync is a sync"
+    assert recorded.image.read_file("/f")[10:15] == b"hello"
+
+
 def test_locks_hold_across_processes_and_names(python):
     recorded = python(
         "import fcntl\n"
