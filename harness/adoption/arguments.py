@@ -29,6 +29,9 @@ _TEMPLATES: Final = {
 }
 """How each type carries the text `item`."""
 
+_PLAIN: Final = frozenset({"str", "Any", "object", "None"})
+"""What may stand in the brackets of a collection: of other things only its author knows how they are made."""
+
 
 class Parameter(msgspec.Struct, frozen=True):
     """`kind`: "path", "folder", "key" or "value"; `made`: the expression that a test passes, with {place} for its path."""
@@ -54,6 +57,13 @@ def parameters(function: FunctionNode, *, method: bool) -> list[Parameter] | Non
     ]
     found = [_parameter(argument, argument in keywords) for argument in [*required, *keywords]]
     return [one for one in found if one is not None] if None not in found else None
+
+
+def with_a_value(given: list[Parameter] | None) -> list[Parameter] | None:
+    """The same; a key without anything to keep under it is what is kept."""
+    if given is None or any(one.kind == "value" for one in given):
+        return given
+    return [msgspec.structs.replace(one, kind="value", made="item") if one.kind == "key" else one for one in given]
 
 
 def _parameter(argument: ast.arg, by_keyword: bool) -> Parameter | None:
@@ -88,7 +98,10 @@ def _types(annotation: ast.expr | None) -> list[str]:
             return [name]
         case ast.Subscript(value=value, slice=inside):
             names = _types(value)
-            return _types(inside) if names in (["Optional"], ["Annotated"]) else names
+            if names in (["Optional"], ["Annotated"]):
+                return _types(inside)
+            within = inside.elts if isinstance(inside, ast.Tuple) else [inside]
+            return names if all(_PLAIN.issuperset(_types(one)) for one in within) else ["unknown"]
         case ast.BinOp(left=left, right=right):
             return [*_types(left), *_types(right)]
         case ast.Constant(value=str() as text):

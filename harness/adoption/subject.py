@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from harness.adoption.arguments import Parameter, parameters
+from harness.adoption.arguments import Parameter, parameters, with_a_value
 from harness.adoption.writing import REFUSED, FunctionNode, Touched, is_folder, touches
 
 _WRITERS: Final = (
@@ -20,6 +20,23 @@ _READERS: Final = (
     "load", "read", "get", "items", "all", "entries", "events", "jobs", "records", "pending", "values", "list", "state",
     "__iter__", "__getitem__", "__str__",
 )  # fmt: skip
+_SHOWS_NOTHING: Final = (
+    "path",
+    "file",
+    "dir",
+    "folder",
+    "exists",
+    "closed",
+    "open",
+    "size",
+    "count",
+    "is",
+    "has",
+    "lock",
+    "new",
+)
+"""Words in the names of what gives something back that was never put in."""
+
 _COLLECTS: Final = frozenset({"append", "add", "extend", "insert", "setdefault", "update", "appendleft"})
 
 
@@ -109,7 +126,7 @@ def _of_class(file: Path, node: ast.ClassDef, functions: Mapping[str, FunctionNo
     if not any(touched[name].opens or touched[name].writes for name in methods):
         return
     for name, method in methods.items():
-        given = parameters(method, method=True)
+        given = with_a_value(parameters(method, method=True))
         if name.startswith("_") or not touched[name].writes or given is None or _has_place(given) or _is_static(method):
             continue
         if not any(one.kind == "value" for one in given):
@@ -137,7 +154,7 @@ def _of_functions(
     functions: Mapping[str, FunctionNode],
     touched: Mapping[str, Touched],
 ) -> Iterator[Subject]:
-    given = parameters(function, method=False)
+    given = with_a_value(parameters(function, method=False))
     if given is None or not _has_place(given) or not any(one.kind == "value" for one in given):
         return
     keyed = any(one.kind == "key" for one in given)
@@ -197,6 +214,8 @@ def _method_reader(methods: Mapping[str, FunctionNode], touched: Mapping[str, To
             if taken is None or touched[name].writes or not _returns(methods[name]) or _is_static(methods[name]):
                 continue
             if name.startswith("_") and name not in ("__iter__", "__getitem__", "__str__"):
+                continue
+            if name not in _READERS and {*name.split("_")} & {*_SHOWS_NOTHING}:
                 continue
             if len(taken) != wanted or (wanted and taken[0].kind not in ("key", "value")):
                 continue

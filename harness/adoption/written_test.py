@@ -29,6 +29,7 @@ def test_text(subject: Subject, test_file: Path) -> str:
         "",
         f"{looked} recovered(marks):",
         "    # Runs on each disk that a crash may leave, with what was marked before it. It must raise when something is wrong.",
+        "    # Guessed from names and types: where it fails although nothing is missing, correct it first.",
         *_check(subject),
         "",
         "",

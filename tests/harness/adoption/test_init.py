@@ -160,6 +160,16 @@ def test_a_script_that_a_simulated_disk_cannot_hold_is_recorded(here):
             True,
         ),
         (
+            "class Session:\n"
+            "    def __init__(self, folder: str): ...\n"
+            "    def path(self): return self.folder\n"
+            "    @property\n    def user(self) -> str | None: return self.file.read_text()\n"
+            "    def begin(self, user: str): self.file.write_text(user)\n",
+            "Session.begin",
+            "{self}.user",
+            True,
+        ),
+        (
             "def put(path, key, value):\n    open(path, 'a').write(value)\ndef get(path, key):\n    return open(path).read()\n",
             ".put",
             'get({place}, f"key-{item}")',
@@ -182,6 +192,7 @@ def test_who_writes_and_who_shows(tmp_path, source, called, shown, replaces):
         "class Log:\n    def __init__(self, path, clock: Clock): ...\n    def add(self, x): open(self.path, 'w')\n",
         "class Log:\n    def __init__(self): ...\n    def add(self, x): open('fixed', 'w')\n",
         "def show(path): return open(path).read()\n",
+        "def save(path, events: list[Event]): open(path, 'w').write(events)\n",
         "def write(path, value): print(value)\n",
     ],
 )
