@@ -42,4 +42,4 @@ def own_cost(records: int) -> float:
 def explore_growth(effort: Effort) -> float:
     """`explore_growth`: the cost at the longer trace / at the shorter. Less is better, 1 is linear."""
     short, long = effort.growth
-    return cost_ratio(lambda: own_cost(long), lambda: own_cost(short), max(1, effort.rounds // 3))
+    return cost_ratio(lambda: own_cost(long), lambda: own_cost(short), max(1, effort.rounds // 2))
