@@ -13,6 +13,7 @@ from typing import Any, Final
 from harness.verdict.vocabulary import Violation, violation
 from scenarios.voice_call.event_promises import CallCase, incomplete
 from scenarios.voice_call.observe import CallsObserved
+from scenarios.voice_call.people import OUR_NUMBER
 from scenarios.voice_call.remote import Happening, RemoteCall
 from scenarios.voice_call.terms import PROMPTLY_S
 
@@ -78,6 +79,10 @@ def _nonsense_of_identity(record: Record) -> Iterator[str]:
         yield f"we dialled it, and that is {dial} under {record['clientKey']}"
     if dial == "created" and record["providerCallId"] is None:
         yield "the provider has accepted its dial and given it no id"
+    if dial == "refused" and record["endReason"] not in (None, "failed"):
+        yield f"the provider has refused its dial, and it ended as {record['endReason']}"
+    if record["metadata"].get("initialMessage", "") is None:
+        yield "its first message is nothing, and is there"
     if dial in ("intended", "unknown") and record["providerCallId"] is not None:
         yield f"its dial is {dial}, and it has the provider's id {record['providerCallId']}"
     if len({*record["aliases"], record["providerCallId"]}) <= len(record["aliases"]):
@@ -250,6 +255,8 @@ def _untruths(case: CallCase, record: Record, remote: RemoteCall, shown: Contain
     for field, told, true in (("from", record["from"], remote.from_), ("to", record["to"], remote.to)):
         if told != true:
             yield f"{field} is {told!r}, there it is {true!r}"
+    if remote.direction == "outbound" and remote.from_ != OUR_NUMBER:
+        yield f"it was dialled from {remote.from_!r}"
     begun = remote.started_at * 1000
     if remote.direction == "inbound":
         if case.world.outer.bridged != (record["sessionKey"] is not None) and record["callId"] in shown:

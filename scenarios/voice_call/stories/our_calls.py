@@ -201,10 +201,11 @@ async def renamed_while_dialling(stage: Stage) -> None:
     provider, client = stage.provider, stage.client
     provider.fail("dial", "slow", delay_s=2.0)
     dialling = asyncio.create_task(client.initiate("dial-1", FAR_AWAY, mode="conversation"))
-    await stage.later(1.0)
+    await asyncio.sleep(0.01)
+    provider.lose()
     provider.rename("out-1")
-    await stage.later(2.0)
-    await dialling
+    await asyncio.gather(dialling, provider.run_until_quiet(3.0))
+    await stage.quiet()
     provider.keep_keys_to_itself()
     provider.tell("out-1", "call.dtmf", callId="out-1", providerCallId="out-1", digits="1")
     await stage.quiet()
@@ -273,6 +274,10 @@ async def in_a_session(stage: Stage) -> None:
     stage.expect(len(keys) == 1 and None not in keys, f"calls with one person are in the sessions {keys}")
     stage.provider.leave(here)
     await stage.later(6.0)
+    await stage.client.initiate("talk-1", FRIEND, mode="conversation", session_key="another")
+    await stage.later(2.0)
+    key = (stage.shown("out-2") or {}).get("sessionKey")
+    stage.expect(key == "another", f"a call is in the session {key!r}, and was asked for in another")
 
 
 async def heard_for_long(stage: Stage) -> None:
