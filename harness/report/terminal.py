@@ -123,7 +123,9 @@ def _coverage(console: Console, result: ScenarioResult, verbose: bool) -> None:
         _row(table, "all", whole)
     console.print(table)
     full = result.total
-    parts = [f"deaths in recovery: {full.recovery_kill_points:,} kill-points, {full.recovery_checked:,} states"]
+    parts: list[str] = []
+    if full.recovery_kill_points:  # of any program the recovery is not recorded
+        parts.append(f"deaths in recovery: {full.recovery_kill_points:,} kill-points, {full.recovery_checked:,} states")
     if full.faults_planned:
         parts.append(f"faults: {full.faults_planned:,} planned, {full.faults_fired:,} fired, {full.faults_told:,} told")
     if full.double_planned:
@@ -135,7 +137,8 @@ def _coverage(console: Console, result: ScenarioResult, verbose: bool) -> None:
         parts.append(f"histories: {full.examples:,} with {full.steps:,} steps")
     if result.probes:
         parts.append(f"probes: {len(result.probes) - len(result.missed)} of {len(result.probes)} hit")
-    console.print(Text("  " + " · ".join(parts), style="dim"), soft_wrap=True)
+    if parts:
+        console.print(Text("  " + " · ".join(parts), style="dim"), soft_wrap=True)
     if verbose:
         for name in result.hit:
             console.print(Text(f"  probe {name}: {full.probes[name]:,}", style="dim"))
