@@ -61,9 +61,9 @@ def main(
             broken |= bool(failure.findings)
             click.echo(_failed(failure))
         for promise in () if calls else promises or PROMISES:
-            for result in judged(package, recording, (promise,), profiles=profiles, bound=bound):
-                broken |= bool(result.findings)
-                click.echo(_result(result))
+            result = judged(package, recording, (promise,), profiles=profiles, bound=bound)
+            broken |= bool(result.findings)
+            click.echo(_result(result))
     except Unavailable as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(3)
@@ -89,10 +89,12 @@ def _failed(failure: Failed) -> str:
 
 
 def _result(result: Judged) -> str:
-    covered = "exhaustive" if result.exhaustive else "bounded"
-    states = f"{result.checked:,} of {result.distinct:,} distinct states checked, {covered}, {result.wall_s:.0f} s"
-    head = f"{', '.join(result.promises)} under {result.profile}: {'BROKEN' if result.findings else 'held'} ({states})"
-    return "\n".join([head, *(line for finding in result.findings for line in _finding(finding))])
+    head = [
+        f"{', '.join(result.promises)} under {one.profile}: {'BROKEN' if result.broken_under(one.profile) else 'held'} "
+        f"({one.checked:,} of {one.distinct:,} distinct states checked, {'exhaustive' if one.exhaustive else 'bounded'})"
+        for one in result.coverage
+    ]
+    return "\n".join([*head, *(line for finding in result.findings for line in _finding(finding))])
 
 
 def _finding(finding: Finding) -> list[str]:

@@ -60,17 +60,30 @@ class Finding(msgspec.Struct, frozen=True):
     repro: str
 
 
-class Judged(msgspec.Struct, frozen=True):
-    """What one sweep said of some promises under one profile."""
+class Coverage(msgspec.Struct, frozen=True):
+    """How much of a profile's states one sweep checked."""
 
-    promises: tuple[str, ...]
     profile: str
     distinct: int
     checked: int
     exhaustive: bool
-    wall_s: float
+
+
+class Judged(msgspec.Struct, frozen=True):
+    """What one sweep said of some promises. A cause that several profiles allow is one finding."""
+
+    promises: tuple[str, ...]
+    coverage: tuple[Coverage, ...]
     findings: tuple[Finding, ...]
+    wall_s: float
     command: tuple[str, ...]
+
+    def broken_under(self, profile: str) -> tuple[Finding, ...]:
+        return tuple(finding for finding in self.findings if profile in finding.profiles)
+
+    @property
+    def exhaustive(self) -> bool:
+        return all(one.exhaustive for one in self.coverage)
 
 
 def recorded(package: Package, variant: Variant, folder: Path) -> Recording:
@@ -102,8 +115,8 @@ def judged(
     *,
     profiles: Sequence[str] = ("process", "strict"),
     bound: int = 8,
-) -> tuple[Judged, ...]:
-    """Sweep the recording, asking for these promises; one result a profile. Raises CommandFailed."""
+) -> Judged:
+    """Sweep the recording once, asking for these promises. Raises CommandFailed."""
     folder = recording.file.parent
     result = folder / f"{recording.variant}-{'-'.join(promises)}.json"
     check = _check(package, recording.variant, promises)
@@ -113,7 +126,14 @@ def judged(
     command = (*_HARNESS, "crash", str(recording.file), "--check", check, *asked, *limits, *outputs)
     _run(command, folder, (0, 1))
     document = json.loads(result.read_text())
-    return tuple(_judged(recording, tuple(promises), scenario, command) for scenario in document["scenarios"])
+    scenarios = document["scenarios"]
+    return Judged(
+        promises=tuple(promises),
+        coverage=tuple(_coverage(one["profile"], one["crash_states"]) for one in scenarios),
+        findings=tuple(_finding(recording, one) for scenario in scenarios for one in scenario["violations"]),
+        wall_s=document["wall_s"],
+        command=command,
+    )
 
 
 class Failed(msgspec.Struct, frozen=True):
@@ -159,20 +179,8 @@ def _check(package: Package, variant: Variant, promises: Sequence[str]) -> str:
     return shlex.join(words).replace("'{root}'", "{root}")
 
 
-def _judged(
-    recording: Recording, promises: tuple[str, ...], scenario: dict[str, Any], command: tuple[str, ...]
-) -> Judged:
-    states = scenario["crash_states"]
-    return Judged(
-        promises=promises,
-        profile=scenario["profile"],
-        distinct=states["distinct"],
-        checked=states["checked"],
-        exhaustive=states["exhaustive"],
-        wall_s=scenario["wall_s"],
-        findings=tuple(_finding(recording, one) for one in scenario["violations"]),
-        command=command,
-    )
+def _coverage(profile: str, states: dict[str, Any]) -> Coverage:
+    return Coverage(profile, states["distinct"], states["checked"], states["exhaustive"])
 
 
 def _finding(recording: Recording, told: dict[str, Any]) -> Finding:

@@ -8,7 +8,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +15,7 @@ import pytest
 
 from harness.trace import Fsync
 from scenarios.voice_call_plugin.package import Package, Unavailable, Variant, cache_folder, fetched
-from scenarios.voice_call_plugin.sweep import Finding, Judged, Recording, failed, judged, recorded
+from scenarios.voice_call_plugin.sweep import Recording, failed, judged, recorded
 
 pytestmark = [
     pytest.mark.fuse,
@@ -48,10 +47,6 @@ def flushed(package: Package, tmp_path_factory: pytest.TempPathFactory) -> Recor
     return recorded(package, "append-flushed", tmp_path_factory.mktemp("append-flushed"))
 
 
-def findings(results: tuple[Judged, ...]) -> Iterator[Finding]:
-    return (finding for result in results for finding in result.findings)
-
-
 def test_the_published_plugin_never_syncs_and_appends_from_one_line(published: Recording) -> None:
     assert len(published.trace.marks()) == 7
     assert not [item for item in published.trace.items if isinstance(item, Fsync)]
@@ -69,9 +64,9 @@ def test_the_published_plugin_never_syncs_and_appends_from_one_line(published: R
 def test_the_published_plugin_breaks_its_promises_when_it_is_killed(
     package: Package, published: Recording, promise: str, broken: str
 ) -> None:
-    results = judged(package, published, [promise], profiles=["process"])
-    assert all(result.exhaustive for result in results)
-    (finding,) = [one for one in findings(results) if one.summary == f"{promise}: {broken}"]
+    result = judged(package, published, [promise], profiles=["process"])
+    assert result.exhaustive
+    (finding,) = [one for one in result.findings if one.summary == f"{promise}: {broken}"]
     assert finding.asked_at.startswith(f"{STORE}, from ") and "manager/events.ts:228" in finding.asked_at
     assert "write" in finding.operation and finding.source.endswith("write to calls.jsonl")
     assert {"process", "strict", "ext4", "xfs", "btrfs"} <= set(finding.profiles)
@@ -95,29 +90,27 @@ def replayed(repro: str, folder: Path) -> bool:
 
 
 def test_a_flushed_append_loses_nothing_but_the_name_of_the_log(package: Package, flushed: Recording) -> None:
-    process, ext4, strict = judged(
-        package, flushed, ["lost", "stale-active"], profiles=["process", "ext4", "strict"], bound=8
-    )
-    assert process.exhaustive and ext4.exhaustive and not process.findings and not ext4.findings
-    (finding,) = strict.findings
+    result = judged(package, flushed, ["lost", "stale-active"], profiles=["process", "ext4", "strict"], bound=8)
+    assert [one.exhaustive for one in result.coverage[:2]] == [True, True]
+    assert not result.broken_under("process") and not result.broken_under("ext4")
+    (finding,) = result.findings
     assert finding.summary == "lost: the outbound call was placed and is not on record"
     assert finding.operation == "the entry calls.jsonl in /"
     assert finding.asked_at == ""
 
 
 def test_a_flushed_append_still_forgets_the_events_of_calls_that_ended(package: Package, flushed: Recording) -> None:
-    results = judged(package, flushed, ["double-applied"], profiles=["process"])
-    found = list(findings(results))
-    assert found and results[0].exhaustive
-    assert {one.summary for one in found} == {
+    result = judged(package, flushed, ["double-applied"], profiles=["process"])
+    assert result.exhaustive
+    assert {one.summary for one in result.findings} == {
         "double-applied: event in-ringing was accepted twice: the inbound call had ended, and begins again"
     }
 
 
 def test_a_flushed_append_still_glues_the_next_event_to_a_torn_one(package: Package, flushed: Recording) -> None:
-    (ext4,) = judged(package, flushed, ["torn-tail-swallow"], profiles=["ext4"], bound=8)
-    assert ext4.exhaustive
-    (finding,) = ext4.findings
+    result = judged(package, flushed, ["torn-tail-swallow"], profiles=["ext4"], bound=8)
+    assert result.exhaustive
+    (finding,) = result.findings
     assert "was acknowledged after the restart and is not on record after the next" in finding.summary
     assert "bytes of the write to /calls.jsonl" in finding.operation
 
@@ -125,10 +118,10 @@ def test_a_flushed_append_still_glues_the_next_event_to_a_torn_one(package: Pack
 def test_a_flushed_append_still_leaves_an_answered_call_without_a_time_limit(
     package: Package, flushed: Recording
 ) -> None:
-    results = judged(package, flushed, ["timer-lost"], profiles=["process"])
-    assert results[0].exhaustive
-    assert {"the outbound call was answered before the death and has no time limit any more"} <= {
-        one.summary.removeprefix("timer-lost: ") for one in findings(results)
+    result = judged(package, flushed, ["timer-lost"], profiles=["process"])
+    assert result.exhaustive
+    assert {one.summary for one in result.findings} == {
+        "timer-lost: the outbound call was answered before the death and has no time limit any more"
     }
 
 
