@@ -98,6 +98,7 @@ PIECEMEAL: list[Checker] = [
     (Step("bytes", "/data/a", 0, 1, NEVER), Step("bytes", "/data/a", 600, 1, NEVER)),
     (Step("bytes", "/data/a", 600, 10, 2), Step("size", "/data/a", 0, 0, 2), Step("whole", "/data/a", 0, 0, NEVER)),
     (Step("size", "/data/a", 0, 0, NEVER), Step("bytes", "/data/c", 512, 100, NEVER)),
+    (Step("size", "/data/a", 0, 0, NEVER), Step("bytes", "/data/a", 0, 1, NEVER), Step("bytes", "/data/a", 600, 1, 2)),
     (Step("bytes", "/data/below/b", 0, 2_000, NEVER), Step("bytes", "/data/below/a", 1_024, 1, NEVER)),
 ]
 """Checkers that look at files sector by sector."""
