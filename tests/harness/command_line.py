@@ -98,7 +98,7 @@ def check_shape(document):
         for workload in scenario["workloads"]:
             assert {"name", "operations", "kill_points", "crash_states"} <= set(workload)
             assert set(workload["crash_states"]) == STATES
-        assert set(scenario["recovery_deaths"]) == {"kill_points", "checked", "by_depth"}
+        assert set(scenario["recovery_deaths"]) >= {"kill_points", "checked"}
         assert set(scenario["faults"]) == {"planned", "fired", "told"}
         assert set(scenario["histories"]) == {"examples", "steps"}
         assert set(scenario["probes"]) == {"hit", "missed"}
