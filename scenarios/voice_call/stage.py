@@ -77,7 +77,7 @@ class Stage:
     async def restart(self) -> None:
         """An orderly stop and a new start; what is due meanwhile meets a manager that is not ready.
 
-        Calls in which nothing was going on, and of which nothing was heard meanwhile, are what they were.
+        Calls in which nothing was going on, and of which nothing was heard meanwhile, are what they were, on a sound disk.
         """
         before = self._at_rest()
         self.run.mark("stopping")
@@ -95,8 +95,8 @@ class Stage:
         """The calls in which nothing goes on, each with the number of events that were taken about it."""
         outer = self.provider.outer
         calls: dict[tuple[str, int], dict[str, Any]] = {}
-        if self.manager.view()["poisoned"] is not None:
-            return calls  # it does not know itself what a start will read
+        if not self.sound or self.manager.view()["poisoned"] is not None:
+            return calls  # it may not know itself what a start will read
         for one in self.manager.history():
             remote = outer.calls.get(outer.renamed.get(one["providerCallId"], one["providerCallId"]))
             busy = one["state"] == "speaking" or one["greeting"] == "started" or (one["media"] or {}).get("connected")
