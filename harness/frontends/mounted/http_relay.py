@@ -52,6 +52,7 @@ class Relay:
         """What servers have answered, and clients asked, since the last time; never waits."""
         for exchange in list(self._exchanges):
             yield from exchange.marks()
+            self._attend(exchange)  # what was read just now has no event of its own any more
 
     def close(self) -> None:
         for exchange in list(self._exchanges):
@@ -84,15 +85,19 @@ class Relay:
         exchange.pass_on()
         if exchange.ended:
             self._end(exchange)
-            return
+        else:
+            self._attend(exchange)
+
+    def _attend(self, exchange: "_Exchange") -> None:
+        """Wait for what is still to come of this exchange, and for room where something is to be passed on."""
         for end, waiting, done in (
             (exchange.client, exchange.to_client, exchange.client_done),
             (exchange.server, exchange.to_server, exchange.server_done),
         ):
-            if done and not waiting:
+            if done and not waiting and not exchange.unsettled:
                 self._loop.unwatch(end.fileno())  # it would be found readable for ever
             else:
-                events = select.POLLIN | (select.POLLOUT if waiting else 0)
+                events = (0 if done else select.POLLIN) | (select.POLLOUT if waiting or exchange.unsettled else 0)
                 self._loop.watch(end.fileno(), lambda: self._serve(exchange), events)
 
     def _end(self, exchange: "_Exchange") -> None:
@@ -127,6 +132,11 @@ class _Exchange:
     @property
     def ended(self) -> bool:
         return self._broken or (self.server_done and not self.to_client)
+
+    @property
+    def unsettled(self) -> bool:
+        """An end has closed, and nobody has drawn the consequence yet: `pass_on`, and then `ended`."""
+        return self.ended or (self.client_done and not self._told_server)
 
     def marks(self) -> Iterator[Mark]:
         """Read both ends, without waiting; what came is to be passed on."""

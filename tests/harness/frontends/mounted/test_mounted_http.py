@@ -48,14 +48,34 @@ os._exit(0)
 """
 
 
+MANY = (
+    SERVER.partition("client = ")[0]
+    + """
+def ask(first):
+    for n in range(first, first + 10):
+        client = http.client.HTTPConnection("127.0.0.1", front, timeout=20)
+        client.request("POST", f"/events/{n}", body=b"%d" % n * 30_000, headers={"Connection": "close"})
+        assert client.getresponse().read() == b"ok"
+        client.close()
+
+threads = [threading.Thread(target=ask, args=(first,)) for first in (0, 10, 20)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+os._exit(0)
+"""
+)
+
+
 def free_ports() -> tuple[int, int]:
     with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
         return one.getsockname()[1], other.getsockname()[1]
 
 
-def served(root: Path, order: str) -> Recorded:
+def served(root: Path, order: str, source: str = SERVER) -> Recorded:
     front, back = free_ports()
-    words = (sys.executable, "-S", "-c", SERVER, str(front), str(back), order)
+    words = (sys.executable, "-S", "-c", source, str(front), str(back), order)
     recorded = record(Run(root, words, time_limit_s=60, http=((front, back),)))
     assert recorded.ended.exit_code == 0, recorded.ended.errors
     return recorded
@@ -63,6 +83,19 @@ def served(root: Path, order: str) -> Recorded:
 
 def kinds(recorded: Recorded) -> list[str]:
     return [item.kind if isinstance(item, Mark) else type(item).__name__ for item in recorded.trace.items[1:]]
+
+
+@pytest.mark.fuse
+@pytest.mark.parametrize("order", ["sync-first", "answer-first"])
+def test_a_connection_for_each_request_and_many_at_once(root: Path, order: str) -> None:
+    found = kinds(served(root, order, MANY))
+    assert [found.count(kind) for kind in ("attempted", "Write", "Fsync", "acknowledged", "refused")] == [
+        30,
+        30,
+        30,
+        30,
+        0,
+    ]
 
 
 @pytest.mark.fuse
