@@ -134,7 +134,9 @@ ABOUT_LOGS: Final[dict[str, Workload]] = {
     "kept-long-and-stuck": Workload(
         moved_logs.stuck,
         settings={**PLAIN, "compact_after_lines": 4},
-        plan=FaultPlan((Fault(("rename",), "*.jsonl*", errno="EIO"), Fault(("unlink",), "*.tmp", errno="EIO"))),
+        plan=FaultPlan(
+            (Fault(("rename",), "*.jsonl*", errno="EIO"), Fault(("unlink",), "*.tmp", errno="EIO", lasts=None))
+        ),
         **REHEARSED,
     ),
     "forgotten-in-vain": Workload(

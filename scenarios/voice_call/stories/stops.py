@@ -25,12 +25,12 @@ async def while_speaking(stage: Stage) -> None:
     stage.client.look(known)
     stage.expect(stage.state(call) == "listening", f"nobody speaks any more, and the call is {stage.state(call)}")
     await _writes_nothing_more(stage)
-    await stage.client.speak("speak-2", known, "here we are again")
-    stage.expect(stage.state(call) == "listening", f"what was said is over, and the call is {stage.state(call)}")
     provider.tell(call, "call.speaking", text="what somebody else plays")
     await stage.quiet()
     await stage.restart()
     stage.expect(stage.state(call) == "speaking", f"somebody else speaks in the call, and it is {stage.state(call)}")
+    await stage.client.speak("speak-2", known, "here we are again")
+    stage.expect(stage.state(call) == "listening", f"what was said is over, and the call is {stage.state(call)}")
 
 
 async def while_greeting(stage: Stage) -> None:
