@@ -64,8 +64,9 @@ class _SimulatedPatcher(Patcher):
     def __init__(self) -> None:
         self._simulated = _simulated_modules()
         self._counterparts: dict[int, Any] = {}
-        self._loaded_before: set[str] = set()
-        self._modules_scanned: set[str] = set()
+        # the modules themselves, not their names: one that is loaded anew under its old name is another one
+        self._loaded_before: dict[str, ModuleType] = {}
+        self._modules_scanned: dict[str, ModuleType] = {}
         super().__init__(use_known_patches=False, use_dynamic_patch=False)
         for name, module in self._simulated.items():
             self._counterparts[id(module)] = _REAL[name]
@@ -109,8 +110,8 @@ class _SimulatedPatcher(Patcher):
     def start_patching(self) -> None:
         if self._patching:
             return
-        loaded = set(sys.modules)
-        if self._modules_scanned != loaded:
+        loaded = dict(sys.modules)
+        if not _same_modules(self._modules_scanned, loaded):
             self.clear_cache()
             with warnings.catch_warnings():
                 # looking at a module's attributes makes some of them warn
@@ -137,8 +138,9 @@ class _SimulatedPatcher(Patcher):
         sys.modules["os.path"] = posixpath
         _set_glob_functions(os)
         _set_tempfile_defaults(os)
-        for name in set(sys.modules) - self._loaded_before:
-            self._make_real(sys.modules[name])
+        for name, module in list(sys.modules.items()):
+            if self._loaded_before.get(name) is not module:
+                self._make_real(module)
 
     def _make_real(self, module: ModuleType) -> None:
         space = getattr(module, "__dict__", None)
@@ -148,6 +150,11 @@ class _SimulatedPatcher(Patcher):
             real = self._counterparts.get(id(value))
             if real is not None:
                 space[name] = real
+
+
+def _same_modules(one: dict[str, ModuleType], other: dict[str, ModuleType]) -> bool:
+    # by identity: some modules have an == of their own
+    return len(one) == len(other) and all(other.get(name) is module for name, module in one.items())
 
 
 def _set_glob_functions(module: ModuleType) -> None:
