@@ -105,6 +105,7 @@ def test_an_answer_belongs_to_a_question_that_is_known(owed: bool, known: bool, 
     world = Provider()
     body = {"turnToken": "t", "transcript": "me"}
     world.outer.happenings["out-1-3"] = Happening("out-1-3", "call.speech", "out-1", body, 0.0, owed=owed)
+    world.outer.requests["ask-1"] = Request("ask-1", "continue", call="c")
     observed = record(turn=turn("answered") if known else None)
     assert verdicts(questions_are_remembered(case(world), observed)) == ["lost"] * told
 

@@ -18,6 +18,8 @@ LOGLESS = {
     "first-line-lost",
     "only-newer",
     "known-by-name",
+    "answer-lost",
+    "renamed-while-dialling",  # who dies while it dials hears of the new name only
     "moved-log",
     "replaced-under-a-bad-disk",
     "original-in-the-way",
