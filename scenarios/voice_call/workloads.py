@@ -241,6 +241,7 @@ WORKLOADS: Final[dict[str, Workload]] = {
     "ended-meanwhile": Workload(ends.ended_meanwhile, settings=PLAIN, **REHEARSED),
     "ended-before-told": Workload(ends.ended_before_told, settings=PLAIN, **REHEARSED),
     "unreported-answers": Workload(ends.unreported_answers, settings=PLAIN, **REHEARSED),
+    "stopped-with-nothing-to-do": Workload(stops.with_nothing_to_do, settings=PLAIN, **REHEARSED),
     "stopped-while-speaking": Workload(stops.while_speaking, settings=PLAIN, touches_log=True, **REHEARSED),
     "stopped-while-greeting": Workload(stops.while_greeting, touches_log=True, **REHEARSED),
     "greeting-again": Workload(

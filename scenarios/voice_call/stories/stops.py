@@ -6,7 +6,7 @@ from typing import Final
 from scenarios.voice_call.log_lines import log_of, read_lines
 from scenarios.voice_call.remote_media import Mood
 from scenarios.voice_call.stage import FAR_AWAY, FRIEND, Stage
-from scenarios.voice_call.terms import GREETING, RING_S, UNANSWERED_S
+from scenarios.voice_call.terms import GREETING, PROMPTLY_S, RING_S, UNANSWERED_S
 
 SLOWLY_S: Final = 10.0
 """Longer than a manager that is being stopped waits for what is under way."""
@@ -31,6 +31,24 @@ async def while_speaking(stage: Stage) -> None:
     stage.expect(stage.state(call) == "speaking", f"somebody else speaks in the call, and it is {stage.state(call)}")
     await stage.client.speak("speak-2", known, "here we are again")
     stage.expect(stage.state(call) == "listening", f"what was said is over, and the call is {stage.state(call)}")
+
+
+async def with_nothing_to_do(stage: Stage) -> None:
+    """All requests have been answered: whoever is stopped now has nothing to wait for, the second time either."""
+    provider = stage.provider
+    call = await stage.picked_up(FRIEND, stays=True)
+    provider.say(call, "hello")
+    provider.say(call, "is anybody there")
+    await stage.quiet()
+    for _ in range(2):
+        began = stage.run.now()
+        await stage.restart()
+        took = stage.run.now() - began
+        stage.expect(took < PROMPTLY_S, f"nothing was under way, and the stop took {took:g} s")
+        provider.say(call, "hello again")
+        await stage.quiet()
+    provider.leave(call)
+    await stage.quiet()
 
 
 async def while_greeting(stage: Stage) -> None:
