@@ -186,7 +186,7 @@ class CallManager:
         _, late = await asyncio.wait(work, timeout=max(0.0, until - loop.time()))
         if late:
             self.log.warning("drain-cut-short", tasks=len(late))
-            for task in late:
+            for task in work:  # in the order in which they came: a set has none
                 task.cancel()
             await asyncio.wait(late)
 

@@ -72,7 +72,7 @@ def test_the_run_of_these_tests_has_chunks_of_every_kind(folder):
     assert any(scenario["violations"] for scenario in whole["scenarios"])
 
 
-@pytest.mark.parametrize("of", [1, 2, 3])
+@pytest.mark.parametrize("of", [pytest.param(1, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow), 3])
 def test_joined_shards_are_the_whole_run(folder, of):
     files, documents = shards(folder, of)
     result, merged = merge(folder, list(reversed(files)))

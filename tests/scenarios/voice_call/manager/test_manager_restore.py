@@ -154,7 +154,7 @@ def test_open_question_is_answered_as_interrupted_once(world: World) -> None:
         await asyncio.sleep(0.1)
         token = manager.status(call)["turn"]["token"]
         manager = await restarted(world, manager)
-        with pytest.raises(asyncio.CancelledError):
+        with pytest.raises((asyncio.CancelledError, ProviderUnavailable)):  # whichever task the kill reached first
             await asking
         manager = await restarted(world, manager)
         assert manager.status(call)["turn"]["phase"] == "interrupted"
