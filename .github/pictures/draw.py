@@ -23,7 +23,9 @@ def main() -> None:
     console.save_svg(str(FOLDER / "run.svg"), title="harness run voice_call")
 
     with tempfile.TemporaryDirectory() as out:
-        found = Gate(find("voice_call/parent-dir-not-synced"), Options(jobs=1, stop_at="lost", faults=False, examples=0)).run()
+        found = Gate(
+            find("voice_call/parent-dir-not-synced"), Options(jobs=1, stop_at="lost", faults=False, examples=0)
+        ).run()
         repros = save_all(found, Path(out))
         file = load(Path(min(repros.values(), key=lambda name: "lost" not in name)))
         console = Console(record=True, width=150, force_terminal=True)
