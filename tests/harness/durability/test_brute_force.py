@@ -35,7 +35,7 @@ GROUPS = {
 }
 
 QUICK = settings(
-    max_examples=200, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None
+    max_examples=100, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None
 )
 THOROUGH = settings(max_examples=10_000, deadline=None, suppress_health_check=list(HealthCheck))
 
